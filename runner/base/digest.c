@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The only place in the lower layers that knows libcrypto. A failure there is an abort: these
+ * functions take bytes and cannot fail on any input. */
+#include "runner/base/digest.h"
+
+#include <stdlib.h>
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include "runner/base/random.h"
+
+void digest_sha256(const void *data, size_t len, unsigned char out[DIGEST_BYTES])
+{
+    unsigned n = 0;
+    if (EVP_Digest(data, len, out, &n, EVP_sha256(), NULL) != 1 || n != DIGEST_BYTES)
+        abort();
+}
+
+void digest_hmac(const void *key, size_t key_len, const void *data, size_t len,
+                 unsigned char out[DIGEST_BYTES])
+{
+    unsigned n = 0;
+    if (!HMAC(EVP_sha256(), key, (int)key_len, data, len, out, &n) || n != DIGEST_BYTES)
+        abort();
+}
+
+void digest_sha256_hex(const void *data, size_t len, char out[DIGEST_HEX])
+{
+    unsigned char raw[DIGEST_BYTES];
+    digest_sha256(data, len, raw);
+    random_hex_of(out, raw, sizeof(raw));
+}
+
+bool digest_equal(const void *a, const void *b, size_t len)
+{
+    return CRYPTO_memcmp(a, b, len) == 0;
+}
