@@ -27,6 +27,6 @@
     }
 
 void cleanup_free(void *pointer_to_pointer); /* AUTO(cleanup_free) char *text = …; free(3) */
-void cleanup_close(int *fd);                 /* AUTO(cleanup_close) int fd = …; closes fd >= 0 */
+void cleanup_close(int *fd); /* AUTO(cleanup_close) int fd = …; closes fd >= 0 */
 
 #endif

@@ -44,8 +44,8 @@ static struct entry *add(struct conf *c, const struct entry *e)
 {
     c->entries = xgrow(c->entries, c->count + 1, sizeof(*e));
     struct entry *copy = &c->entries[c->count++];
-    *copy = (struct entry){xdup(e->section), xdup(e->name), xdup(e->key), xdup(e->value), e->line,
-                           false};
+    *copy = (struct entry){xdup(e->section), xdup(e->name), xdup(e->key),
+                           xdup(e->value),   e->line,       false};
     return copy;
 }
 
@@ -54,7 +54,8 @@ static int split_section(struct conf *c, char *text, struct entry *at, struct er
 {
     size_t n = strlen(text);
     if (text[n - 1] != ']')
-        return err_set(e, -EINVAL, "%s:%d: '%s': a section ends with ']'", c->path, at->line, text);
+        return err_set(e, -EINVAL, "%s:%d: '%s': a section ends with ']'", c->path, at->line,
+                       text);
     text[n - 1] = '\0';
     char *section = trim(text + 1);
     char *name = section + strcspn(section, " \t");
@@ -62,8 +63,10 @@ static int split_section(struct conf *c, char *text, struct entry *at, struct er
         *name++ = '\0';
     name = trim(name);
     if (!*section || (*name && !parse_is_slug(name, 64)))
-        return err_set(e, -EINVAL, "%s:%d: write [section] or [section name], the name of "
-                                   "lower-case letters, digits and '-'", c->path, at->line);
+        return err_set(e, -EINVAL,
+                       "%s:%d: write [section] or [section name], the name of "
+                       "lower-case letters, digits and '-'",
+                       c->path, at->line);
     for (size_t i = 0; i < c->count; i++)
         if (!c->entries[i].key && !strcmp(c->entries[i].section, section) &&
             !strcmp(c->entries[i].name, name))
@@ -216,10 +219,14 @@ static int lay(struct conf *c, const struct conf_key *key, const char *value, vo
 static void put_wanted(struct buf *b, const struct conf_key *key)
 {
     static const char *const forms[] = {
-        [CONF_TEXT] = "text",          [CONF_PATH] = "a path beginning with '/'",
-        [CONF_INT] = "a whole number", [CONF_DURATION] = "a duration like 90, 30m, 2h or 1d12h",
-        [CONF_SIZE] = "a size like 512K or 16G", [CONF_BOOL] = "yes or no",
-        [CONF_CHOICE] = "one of",      [CONF_LIST] = "values separated by blanks",
+        [CONF_TEXT] = "text",
+        [CONF_PATH] = "a path beginning with '/'",
+        [CONF_INT] = "a whole number",
+        [CONF_DURATION] = "a duration like 90, 30m, 2h or 1d12h",
+        [CONF_SIZE] = "a size like 512K or 16G",
+        [CONF_BOOL] = "yes or no",
+        [CONF_CHOICE] = "one of",
+        [CONF_LIST] = "values separated by blanks",
     };
     buf_put(b, forms[key->type]);
     for (size_t i = 0; key->type == CONF_CHOICE && key->choices[i]; i++)
@@ -247,8 +254,8 @@ static int unknown_key(const struct conf *c, const struct entry *found,
                    found->section, found->key, buf_text(&b));
 }
 
-static int bad_value(const struct conf *c, const struct entry *found, const struct conf_key *key,
-                     struct err *e)
+static int bad_value(const struct conf *c, const struct entry *found,
+                     const struct conf_key *key, struct err *e)
 {
     AUTO(buf_done) struct buf b = BUF_INIT(400);
     put_wanted(&b, key);
@@ -323,9 +330,11 @@ int conf_check(const struct conf *c, const char *const *others, struct err *e)
         while (others[k] && strcmp(others[k], entry->section))
             k++;
         if (!entry->used && !others[k])
-            return err_set(e, -EINVAL, "%s:%d: no section [%s%s%s] is known; remove it or mend "
-                                       "its name", c->path, entry->line, entry->section,
-                           *entry->name ? " " : "", entry->name);
+            return err_set(e, -EINVAL,
+                           "%s:%d: no section [%s%s%s] is known; remove it or mend "
+                           "its name",
+                           c->path, entry->line, entry->section, *entry->name ? " " : "",
+                           entry->name);
     }
     return 0;
 }

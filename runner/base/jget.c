@@ -46,7 +46,8 @@ int jget_text(const json_t *o, const char *field, size_t max_bytes, const char *
         return err_set(e, -EINVAL, "%s: must be text", field);
     size_t n = json_string_length(v);
     if (n > max_bytes)
-        return err_set(e, -ERANGE, "%s: %zu bytes, at most %zu are allowed", field, n, max_bytes);
+        return err_set(e, -ERANGE, "%s: %zu bytes, at most %zu are allowed", field, n,
+                       max_bytes);
     *out = json_string_value(v);
     return 0;
 }
@@ -73,8 +74,7 @@ int jget_only(const json_t *o, const char *const *fields, struct err *e)
 {
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)o, key, value)
-    {
+    json_object_foreach ((json_t *)o, key, value) {
         size_t i = 0;
         while (fields[i] && strcmp(fields[i], key))
             i++;

@@ -138,7 +138,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     w->on_ready(w->arg);
 }
 
-struct loop_watch *loop_watch_new(struct loop *l, int fd, void (*on_ready)(void *arg), void *arg)
+struct loop_watch *loop_watch_new(struct loop *l, int fd, void (*on_ready)(void *arg),
+                                  void *arg)
 {
     struct loop_watch *w = xnew(struct loop_watch);
     w->on_ready = on_ready;

@@ -16,7 +16,7 @@ struct loop *loop_new(void);
 void loop_free(struct loop *l);
 struct event_base *loop_base(struct loop *l);
 void loop_on_hup(struct loop *l, void (*on_hup)(void *arg), void *arg);
-void loop_run(struct loop *l);  /* returns after a signal or loop_stop() */
+void loop_run(struct loop *l); /* returns after a signal or loop_stop() */
 void loop_stop(struct loop *l);
 
 /* A timer that calls `on_tick` every interval_ms until freed with loop_timer_free(); the first call
@@ -29,7 +29,8 @@ void loop_timer_free(struct loop_timer *t);
 /* Calls `on_ready` whenever `fd` is readable, until freed with loop_watch_free(). The descriptor
  * stays the caller's. */
 struct loop_watch;
-struct loop_watch *loop_watch_new(struct loop *l, int fd, void (*on_ready)(void *arg), void *arg);
+struct loop_watch *loop_watch_new(struct loop *l, int fd, void (*on_ready)(void *arg),
+                                  void *arg);
 void loop_watch_free(struct loop_watch *w);
 
 #endif

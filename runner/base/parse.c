@@ -45,7 +45,9 @@ int parse_i64(const char *text, int64_t min, int64_t max, int64_t *out)
         return -EINVAL;
     int64_t n;
     int r = take_digits(&p, &n);
-    if (*p && (r == 0 || !is_digit(*p)))
+    while (is_digit(*p)) /* what is too long must still be a number */
+        p++;
+    if (*p)
         return -EINVAL;
     if (r < 0)
         return r;

@@ -33,9 +33,9 @@ int parse_day(const char *text, int64_t *out_days);
 /* GPU-hours with at most three decimals ("118.5") into thousandths of an hour; exact. */
 int parse_gpu_hours(const char *text, int64_t max_milli, int64_t *out_milli);
 
-bool parse_is_utf8(const char *data, size_t len);  /* well-formed; NUL counts as ill-formed */
-bool parse_is_slug(const char *text, size_t max);  /* [a-z0-9][a-z0-9-]*, 1 … max bytes */
-bool parse_has_control(const char *text);          /* any of C0 or DEL */
+bool parse_is_utf8(const char *data, size_t len); /* well-formed; NUL counts as ill-formed */
+bool parse_is_slug(const char *text, size_t max); /* [a-z0-9][a-z0-9-]*, 1 … max bytes */
+bool parse_has_control(const char *text);         /* any of C0 or DEL */
 
 /* Writes "1d 12:00:00" or "02:30:00"; out has room for 32 bytes. */
 void parse_duration_text(int64_t ms, char out[32]);

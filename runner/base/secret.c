@@ -25,8 +25,10 @@ static int open_checked(const char *path, struct stat *st, struct err *e)
     else if (!S_ISREG(st->st_mode))
         r = err_set(e, -EACCES, "secret file %s: not a regular file", path);
     else if (st->st_uid != geteuid())
-        r = err_set(e, -EACCES, "secret file %s: belongs to uid %u, this program runs as %u; "
-                                "chown it", path, st->st_uid, geteuid());
+        r = err_set(e, -EACCES,
+                    "secret file %s: belongs to uid %u, this program runs as %u; "
+                    "chown it",
+                    path, st->st_uid, geteuid());
     else if (st->st_mode & 077)
         r = err_set(e, -EACCES, "secret file %s: mode %04o lets others read it; chmod 600 it",
                     path, st->st_mode & 07777);

@@ -21,8 +21,8 @@ struct work_local {
     void *arg;
 };
 
-typedef void work_run_fn(void *local, void *arg);     /* on a worker */
-typedef void work_done_fn(int status, void *arg);     /* on the loop */
+typedef void work_run_fn(void *local, void *arg); /* on a worker */
+typedef void work_done_fn(int status, void *arg); /* on the loop */
 
 /* `queue_max` operations may wait; one more fails with -EBUSY. `local` may be NULL. */
 struct work_pool *work_pool_new(struct loop *l, int threads, size_t queue_max,

@@ -12,8 +12,8 @@
 #define xnew(type) ((type *)xalloc(1, sizeof(type)))
 #define xnew_array(type, count) ((type *)xalloc((count), sizeof(type)))
 
-void *xalloc(size_t count, size_t size);               /* zeroed; caller frees with free() */
-void *xgrow(void *memory, size_t count, size_t size);  /* realloc; new bytes are not zeroed */
-char *xdup(const char *text);                          /* NULL gives NULL */
+void *xalloc(size_t count, size_t size);              /* zeroed; caller frees with free() */
+void *xgrow(void *memory, size_t count, size_t size); /* realloc; new bytes are not zeroed */
+char *xdup(const char *text);                         /* NULL gives NULL */
 
 #endif

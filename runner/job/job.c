@@ -7,21 +7,33 @@
 #include "runner/base/cleanup.h"
 
 static const char *const state_names[JOB_STATES] = {
-    [JOB_NONE] = "none",           [JOB_QUEUED] = "queued",
-    [JOB_STARTING] = "starting",   [JOB_RUNNING] = "running",
-    [JOB_SUSPENDING] = "suspending", [JOB_SUSPENDED] = "suspended",
-    [JOB_COMPLETING] = "completing", [JOB_COMPLETED] = "completed",
-    [JOB_FAILED] = "failed",       [JOB_CANCELLED] = "cancelled",
-    [JOB_TIMED_OUT] = "timed_out", [JOB_LOST] = "lost",
+    [JOB_NONE] = "none",
+    [JOB_QUEUED] = "queued",
+    [JOB_STARTING] = "starting",
+    [JOB_RUNNING] = "running",
+    [JOB_SUSPENDING] = "suspending",
+    [JOB_SUSPENDED] = "suspended",
+    [JOB_COMPLETING] = "completing",
+    [JOB_COMPLETED] = "completed",
+    [JOB_FAILED] = "failed",
+    [JOB_CANCELLED] = "cancelled",
+    [JOB_TIMED_OUT] = "timed_out",
+    [JOB_LOST] = "lost",
 };
 
 static const char *const event_names[JOB_EVENTS] = {
-    [EVENT_PLACED] = "placed",       [EVENT_ATTEMPT] = "attempt",
-    [EVENT_NOT_STARTED] = "not_started", [EVENT_STARTED] = "started",
-    [EVENT_SUSPEND] = "suspend",     [EVENT_SUSPENDED] = "suspended",
-    [EVENT_ENDED] = "ended",         [EVENT_COMPLETED] = "completed",
-    [EVENT_FAILED] = "failed",       [EVENT_CANCELLED] = "cancelled",
-    [EVENT_TIMED_OUT] = "timed_out", [EVENT_LOST] = "lost",
+    [EVENT_PLACED] = "placed",
+    [EVENT_ATTEMPT] = "attempt",
+    [EVENT_NOT_STARTED] = "not_started",
+    [EVENT_STARTED] = "started",
+    [EVENT_SUSPEND] = "suspend",
+    [EVENT_SUSPENDED] = "suspended",
+    [EVENT_ENDED] = "ended",
+    [EVENT_COMPLETED] = "completed",
+    [EVENT_FAILED] = "failed",
+    [EVENT_CANCELLED] = "cancelled",
+    [EVENT_TIMED_OUT] = "timed_out",
+    [EVENT_LOST] = "lost",
     [EVENT_RETRY] = "retry",
 };
 

@@ -32,8 +32,8 @@ enum job_state {
 
 /* What happened. The names are stored in event.kind. */
 enum job_event {
-    EVENT_PLACED,      /* the job and its hold were written */
-    EVENT_ATTEMPT,     /* an attempt with its launch token was written; the executor is asked next */
+    EVENT_PLACED,  /* the job and its hold were written */
+    EVENT_ATTEMPT, /* an attempt with its launch token was written; the executor is asked next */
     EVENT_NOT_STARTED, /* the executor refused, no user code ran: back to the queue */
     EVENT_STARTED,     /* the attempt's keeper has its processes */
     EVENT_SUSPEND,     /* the ranks were told to save and leave */
@@ -48,8 +48,8 @@ enum job_event {
     JOB_EVENTS
 };
 
-const char *job_state_name(enum job_state s);          /* "timed_out" */
-const char *job_event_name(enum job_event k);          /* "not_started" */
+const char *job_state_name(enum job_state s); /* "timed_out" */
+const char *job_event_name(enum job_event k); /* "not_started" */
 bool job_state_find(const char *name, enum job_state *out);
 bool job_event_find(const char *name, enum job_event *out);
 
@@ -60,6 +60,7 @@ enum job_state job_next(enum job_state s, enum job_event k);
 enum job_state job_fold(const enum job_event *events, size_t count);
 
 bool job_state_is_final(enum job_state s);
-bool job_state_has_attempt(enum job_state s); /* an attempt may have processes: starting … completing */
+bool job_state_has_attempt(
+    enum job_state s); /* an attempt may have processes: starting … completing */
 
 #endif

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+/* cmocka with the headers it wants before itself. */
+#ifndef FF_TESTS_UNIT_TEST_H
+#define FF_TESTS_UNIT_TEST_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#endif
