@@ -1,0 +1,72 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Who may do what: the rights of the four accounts as a table, and the procedure that grants them.
+-- portal: the web face; runner: runnerd; admin: the command `quota`; report: whoever reads the books.
+
+CREATE TABLE account_right (
+    account ENUM('portal', 'runner', 'admin', 'report') NOT NULL,
+    what VARCHAR(200) NOT NULL,
+    PRIMARY KEY (account, what)
+);
+
+INSERT INTO account_right
+SELECT r.account, CONCAT('SELECT ON ', t.name)
+FROM (SELECT 'portal' AS account UNION SELECT 'runner' UNION SELECT 'admin' UNION SELECT 'report') r
+JOIN (SELECT 'schema_version' AS name UNION SELECT 'site' UNION SELECT 'month' UNION SELECT 'tenant'
+      UNION SELECT 'person' UNION SELECT 'account' UNION SELECT 'tenant_admin' UNION SELECT 'project'
+      UNION SELECT 'member' UNION SELECT 'allocation' UNION SELECT 'budget' UNION SELECT 'price'
+      UNION SELECT 'job' UNION SELECT 'job_spec' UNION SELECT 'job_dependency'
+      UNION SELECT 'attempt' UNION SELECT 'event' UNION SELECT 'transfer' UNION SELECT 'lease'
+      UNION SELECT 'request' UNION SELECT 'node' UNION SELECT 'join_request') t;
+
+INSERT INTO account_right VALUES
+    ('portal', 'EXECUTE ON PROCEDURE job_place'),
+    ('portal', 'EXECUTE ON PROCEDURE person_login'),
+    ('portal', 'EXECUTE ON FUNCTION now_ms'),
+    ('portal', 'EXECUTE ON FUNCTION price_now'),
+    ('portal', 'INSERT ON request'),
+    ('portal', 'INSERT ON join_request'),
+    ('portal', 'INSERT ON audit'),
+    ('portal', 'SELECT, INSERT, UPDATE, DELETE ON session'),
+    ('portal', 'SELECT, INSERT, UPDATE, DELETE ON login_try'),
+    ('portal', 'SELECT, INSERT, UPDATE, DELETE ON api_token'),
+
+    ('runner', 'EXECUTE ON PROCEDURE lease_take'),
+    ('runner', 'EXECUTE ON PROCEDURE attempt_create'),
+    ('runner', 'EXECUTE ON PROCEDURE job_move'),
+    ('runner', 'EXECUTE ON PROCEDURE attempt_end'),
+    ('runner', 'EXECUTE ON PROCEDURE charge_post'),
+    ('runner', 'EXECUTE ON PROCEDURE job_finish'),
+    ('runner', 'EXECUTE ON FUNCTION now_ms'),
+    ('runner', 'UPDATE (waits_for) ON job'),
+    ('runner', 'UPDATE (answer, answer_note, answered_ms) ON request'),
+    ('runner', 'INSERT, UPDATE ON node'),
+    ('runner', 'SELECT, UPDATE (chain_no, seal) ON audit'),
+
+    ('admin', 'EXECUTE ON PROCEDURE grant_post'),
+    ('admin', 'EXECUTE ON PROCEDURE allocation_open'),
+    ('admin', 'EXECUTE ON FUNCTION now_ms'),
+    ('admin', 'EXECUTE ON FUNCTION month_now'),
+    ('admin', 'EXECUTE ON FUNCTION price_now'),
+    ('admin', 'INSERT, UPDATE (title, contact, state) ON tenant'),
+    ('admin', 'INSERT, UPDATE (title, state) ON project'),
+    ('admin', 'INSERT, UPDATE, DELETE ON member'),
+    ('admin', 'INSERT, DELETE ON tenant_admin'),
+    ('admin', 'UPDATE (state) ON person'),
+    ('admin', 'UPDATE (state) ON allocation'),
+    ('admin', 'UPDATE (state, answered_by, answered_ms, answer) ON join_request'),
+    ('admin', 'UPDATE (state) ON node'),
+    ('admin', 'INSERT ON price'),
+    ('admin', 'INSERT ON request'),
+    ('admin', 'SELECT, INSERT ON audit'),
+
+    ('report', 'SELECT ON audit');
+
+-- Grants what the table says to PREFIX_portal@HOST … ; run by the schema's owner.
+CREATE PROCEDURE rights_grant(IN in_prefix VARCHAR(32), IN in_host VARCHAR(64))
+MODIFIES SQL DATA
+BEGIN
+    FOR r IN (SELECT account, what FROM account_right) DO
+        EXECUTE IMMEDIATE CONCAT('GRANT ', r.what, ' TO ', QUOTE(CONCAT(in_prefix, '_', r.account)),
+                                 '@', QUOTE(in_host));
+    END FOR;
+END;
