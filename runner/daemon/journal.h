@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+/* runnerd's hands in the database: each operation is a struct that a worker carries out.
+ *
+ * `run` functions are called on the journal's worker with its connection; they read and write only the
+ * operation they are given. -EPERM in `status` means that another runnerd is active or that the job has
+ * moved on: what is in memory is then worth nothing and everything is read anew.
+ */
+#ifndef FF_DAEMON_JOURNAL_H
+#define FF_DAEMON_JOURNAL_H
+
+#include "quota/ledger.h"
+#include "runner/daemon/live.h"
+
+enum journal_kind {
+    JOURNAL_ATTEMPT, /* write the attempt, read the request */
+    JOURNAL_MOVE,
+    JOURNAL_END,
+    JOURNAL_FINISH, /* post the charges of all attempts, then the final event */
+};
+
+/* One move of one job. Texts are copies: the worker shares nothing with the loop. */
+struct journal_op {
+    void *owner; /* the loop's own; the worker leaves it alone */
+    enum journal_kind kind;
+    int64_t epoch, job, seq, attempt;
+    int64_t attempt_no; /* ATTEMPT: out */
+    enum job_event event;
+    enum job_state state; /* after the event */
+    int64_t at_ms;
+    char note[500];
+
+    char token[33], place[LIVE_PLACE_MAX + 1],
+        gpu_type[33]; /* ATTEMPT: type of the GPUs it got */
+    const char *executor;
+    int64_t gpus, weight_permille; /* ATTEMPT: out, the real weight */
+    int64_t run_ms, chargeable_ms; /* END */
+    char cause[32];
+    int64_t exit_code, signal_no; /* END, FINISH */
+
+    int status;
+    struct err why;
+    char *spec; /* ATTEMPT: the canonical request; freed with the operation */
+};
+void journal_op_free(struct journal_op *op);
+void journal_run(struct db *db, struct journal_op *op);
+
+/* Reads the canonical request of a job. Caller frees *out_spec. */
+int journal_spec(struct db *db, int64_t job, char **out_spec, struct err *e);
+
+#endif

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The jobs that runnerd has in hand: those waiting and those with an attempt, by number.
+ *
+ * A job enters when it is seen in the database and leaves when its traces are removed. The fields are
+ * copies of the journal; they change only after the journal has. Loop thread only.
+ */
+#ifndef FF_DAEMON_LIVE_H
+#define FF_DAEMON_LIVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runner/base/err.h"
+#include "runner/job/job.h"
+#include "runner/proto/agent_calls.h"
+#include "runner/sched/plan.h"
+
+enum { LIVE_PLACE_MAX = 2000, LIVE_SLOTS_MAX = 64 };
+
+struct live_account {
+    char name[65], gids[1001];
+    int64_t uid, gid;
+};
+
+struct live_attempt {
+    int64_t id, no; /* id 0: there is none */
+    char token[33];
+    char place[LIVE_PLACE_MAX + 1]; /* JSON, as stored */
+    int64_t gpus, weight_permille, started_ms;
+    char cause[32];
+    int exit_code, signal_no;
+};
+
+struct live {
+    struct live *next;
+    int64_t id, seq;
+    enum job_state state;
+    int64_t nodes, gpus_per_node, cpus, memory_bytes, time_limit_ms, weight_permille;
+    int priority;
+    char gpu_type[33], project[33];
+    struct live_account account;
+    int64_t spent_ms; /* chargeable time of the attempts that ended */
+    struct live_attempt attempt;
+    char reason[PLAN_REASON_MAX]; /* as last written to job.waits_for */
+
+    bool is_busy;   /* the journal has it */
+    bool is_asking; /* the executor has it */
+    bool is_refused, is_cancelled, is_stopped;
+    int refusals;
+    int64_t retry_at_ms; /* not started again before this (monotonic clock) */
+    struct err trouble;  /* the last refusal's sentence */
+};
+
+struct live_table;
+struct live_table *live_table_new(void);
+void live_table_free(struct live_table *t);
+struct live *live_add(struct live_table *t, int64_t id); /* NULL if it is there already */
+struct live *live_find(const struct live_table *t, int64_t id);
+void live_remove(struct live_table *t, struct live *job);
+size_t live_count(const struct live_table *t);
+
+/* Walks all, in no order: NULL gives the first. The one given may be removed by the caller after. */
+struct live *live_next(const struct live_table *t, const struct live *after);
+
+/* The place of an attempt as stored: {"nodes":[{"name":"n1","gpus":[0,1]}]}. */
+int live_place_write(const struct plan_snapshot *s, const struct plan_decision *d,
+                     char out[LIVE_PLACE_MAX + 1]);
+/* The GPUs that `place` takes on the node of this name. */
+uint64_t live_place_gpus(const char *place, const char *node);
+
+#endif

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+/* One look at the database: renew the lease, see what is new in the queue and what people ask, and
+ * write back why jobs wait. Carried out by the journal's worker; shares nothing with the loop.
+ */
+#ifndef FF_DAEMON_LOOK_H
+#define FF_DAEMON_LOOK_H
+
+#include "quota/ledger.h"
+#include "runner/daemon/live.h"
+
+enum { LOOK_WAITS_MAX = 64, LOOK_ANSWERS_MAX = 64 };
+
+struct look_wait {
+    int64_t job;
+    char reason[PLAN_REASON_MAX];
+};
+
+struct look_request {
+    int64_t id, job;
+    bool is_cancel;
+};
+
+struct look_answer {
+    int64_t request;
+    bool is_done;
+    const char *note; /* a constant text */
+};
+
+struct look_node {
+    const char *name, *executor, *gpu_type;
+    int64_t gpus, cpus, memory_bytes;
+    char enforced[500];
+};
+
+struct look {
+    /* in */
+    void *owner;
+    const char *holder;
+    int64_t epoch, ttl_ms; /* epoch 0: ask for the lease */
+    bool is_first;         /* read the jobs with attempts too, not only the queue */
+    int64_t after;         /* queued jobs with a larger number */
+    struct look_wait waits[LOOK_WAITS_MAX];
+    size_t wait_count;
+    struct look_answer answers[LOOK_ANSWERS_MAX];
+    size_t answer_count;
+    bool has_node;
+    struct look_node node; /* a copy; its texts outlive the look */
+
+    /* out */
+    int status;
+    struct err why;
+    struct lease lease;
+    struct live *jobs; /* a list of copies, owned by the look */
+    struct look_request *requests;
+    size_t request_count;
+};
+void look_run(struct db *db, struct look *look);
+void look_free(struct look *look);
+
+/* The account that owns a job's folder, or (job 0) a person's own. -ENOENT: none. */
+int look_account(struct db *db, int64_t job, int64_t person, struct live_account *out,
+                 struct err *e);
+/* Whether the token belongs to a job that still needs its attempt. */
+int look_token(struct db *db, const char *token, bool *out_needed, struct err *e);
+
+#endif

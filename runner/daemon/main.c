@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+/* runnerd: decides who runs, alone moves a job's state, meters and settles. Unprivileged; speaks no
+ * HTTP; starts nothing without a hold. Configuration → database → supervisor → socket → loop.
+ *
+ *   runnerd [--config FILE]     (else $FIREFLY_CONFIG, else /etc/firefly/firefly.conf) */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "quota/db/db.h"
+#include "runner/base/conf.h"
+#include "runner/base/log.h"
+#include "runner/base/loop.h"
+#include "runner/base/parse.h"
+#include "runner/base/work.h"
+#include "runner/base/xnew.h"
+#include "runner/daemon/serve.h"
+#include "runner/daemon/supervise.h"
+#include "runner/gpu/gpu.h"
+
+enum { QUEUE_MAX = 20000, UIDS_MAX = 16 };
+
+struct runner_conf {
+    const char *socket, *spool, *logs, *agent_socket, *state;
+    struct conf_list portal_uids;
+    int64_t grace_ms, log_max_bytes, lease_ms, call_deadline_ms;
+};
+
+static const struct conf_key runner_keys[] = {
+    {"socket", CONF_PATH, offsetof(struct runner_conf, socket), NULL, 0, 0, NULL,
+     "where portald and quota ask"},
+    {"spool", CONF_PATH, offsetof(struct runner_conf, spool), NULL, 0, 0, NULL,
+     "folder of the keepers' records, owned by runnerd's uid, mode 0700"},
+    {"logs", CONF_PATH, offsetof(struct runner_conf, logs), NULL, 0, 0, NULL,
+     "folder of the jobs' logs, owned by runnerd's uid, mode 0700"},
+    {"agent_socket", CONF_PATH, offsetof(struct runner_conf, agent_socket), NULL, 0, 0, NULL,
+     "runner-agent's socket"},
+    {"state", CONF_PATH, offsetof(struct runner_conf, state), NULL, 0, 0, NULL,
+     "folder of runnerd's own lock"},
+    {"portal_uids", CONF_LIST, offsetof(struct runner_conf, portal_uids), "", 0, 0, NULL,
+     "uids or user names that may ask, besides runnerd's own and root"},
+    {"grace", CONF_DURATION, offsetof(struct runner_conf, grace_ms), "30s", 0, 3600000, NULL,
+     "from TERM to KILL"},
+    {"log_max", CONF_SIZE, offsetof(struct runner_conf, log_max_bytes), "64M", 4096,
+     INT64_C(1) << 40, NULL, "bytes of log kept of an attempt"},
+    {"lease", CONF_DURATION, offsetof(struct runner_conf, lease_ms), "10s", 3000, 60000, NULL,
+     "how long another runnerd waits for this one"},
+    {"call_deadline", CONF_DURATION, offsetof(struct runner_conf, call_deadline_ms), "5s", 1000,
+     60000, NULL, "how long runner-agent may take to answer"},
+};
+
+struct node_conf {
+    const char *name, *gpu_type;
+    int64_t gpus, cpus, memory_bytes;
+};
+
+static const struct conf_key node_keys[] = {
+    {"name", CONF_TEXT, offsetof(struct node_conf, name), "", 0, 64, NULL,
+     "this machine's name; the host name if empty"},
+    {"gpus", CONF_INT, offsetof(struct node_conf, gpus), "0", 0, PLAN_GPUS_MAX, NULL,
+     "declared slots, where NVML finds no GPUs"},
+    {"gpu_type", CONF_TEXT, offsetof(struct node_conf, gpu_type), "gpu", 1, 32, NULL,
+     "as in the price list"},
+    {"cpus", CONF_INT, offsetof(struct node_conf, cpus), "0", 0, 4096, NULL,
+     "0: all there are"},
+    {"memory", CONF_SIZE, offsetof(struct node_conf, memory_bytes), "0", 0, INT64_C(1) << 50,
+     NULL, "0: all there is"},
+};
+
+static const char *const foreign_sections[] = {"site",  "directory", "portal",
+                                               "agent", "quota",     NULL};
+
+/* Everything main() owns, in the order it is made. */
+struct runnerd {
+    struct conf *conf;
+    struct runner_conf runner;
+    struct db_conf db;
+    struct supervise_conf supervise;
+    char holder[120], node_name[65];
+    struct gpu *gpus;
+    int lock_fd;
+    struct loop *loop;
+    struct work_pool *journal;
+    struct supervisor *supervisor;
+    struct serve *serve;
+};
+
+static int read_conf(struct runnerd *d, const char *path, struct err *e)
+{
+    int r = conf_read(path, &d->conf, e);
+    if (r == 0)
+        r = conf_apply(d->conf, "runner", NULL, runner_keys, COUNT(runner_keys), &d->runner, e);
+    if (r == 0)
+        r = db_conf_read(d->conf, &d->db, e);
+    return r;
+}
+
+/* This machine's GPUs: those that NVML finds, or the slots that the configuration declares. */
+static int read_node(struct runnerd *d, struct err *e)
+{
+    struct node_conf n;
+    struct supervise_conf *s = &d->supervise;
+    size_t found = 0;
+    int r = conf_apply(d->conf, "node", NULL, node_keys, COUNT(node_keys), &n, e);
+    if (r == 0)
+        r = conf_check(d->conf, foreign_sections, e);
+    if (r == 0)
+        r = gpu_list(&d->gpus, &found, e);
+    if (r < 0)
+        return r;
+    if (*n.name)
+        snprintf(d->node_name, sizeof(d->node_name), "%s", n.name);
+    else
+        gethostname(d->node_name, sizeof(d->node_name) - 1);
+    int64_t count = found ? (int64_t)found : n.gpus;
+    s->node = (struct look_node){.name = d->node_name,
+                                 .executor = "local",
+                                 .gpu_type = n.gpu_type,
+                                 .gpus = count < PLAN_GPUS_MAX ? count : PLAN_GPUS_MAX};
+    s->node.cpus = n.cpus ? n.cpus : sysconf(_SC_NPROCESSORS_ONLN);
+    s->node.memory_bytes = n.memory_bytes
+                               ? n.memory_bytes
+                               : (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
+    for (int64_t i = 0; i < s->node.gpus; i++)
+        s->gpus[i] =
+            found ? (struct agent_gpu){d->gpus[i].index, d->gpus[i].device, d->gpus[i].uuid}
+                  : (struct agent_gpu){.index = i};
+    return 0;
+}
+
+/* One runnerd per state folder: whoever has the lock may take its own lease again at once. */
+static int take_lock(struct runnerd *d, struct err *e)
+{
+    char path[512], host[65] = {0};
+    snprintf(path, sizeof(path), "%s/runnerd.lock", d->runner.state);
+    d->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (d->lock_fd < 0)
+        return err_set(e, -errno, "%s: %s", path, strerror(errno));
+    if (flock(d->lock_fd, LOCK_EX | LOCK_NB) < 0)
+        return err_set(e, -EBUSY, "%s: another runnerd runs with this state folder", path);
+    gethostname(host, sizeof(host) - 1);
+    snprintf(d->holder, sizeof(d->holder), "%.40s:%.78s", host, d->runner.state);
+    return 0;
+}
+
+static int allowed_uids(const struct runnerd *d, uid_t uids[UIDS_MAX], size_t *out_count,
+                        struct err *e)
+{
+    size_t n = 0;
+    uids[n++] = geteuid();
+    if (geteuid() != 0)
+        uids[n++] = 0;
+    for (size_t i = 0; i < d->runner.portal_uids.count && n < UIDS_MAX; i++) {
+        const char *name = d->runner.portal_uids.items[i];
+        const struct passwd *pw;
+        int64_t uid;
+        if (parse_i64(name, 0, UINT32_MAX - 1, &uid) < 0) {
+            if (!(pw = getpwnam(name)))
+                return err_set(e, -EINVAL, "[runner] portal_uids: %s: no such user", name);
+            uid = pw->pw_uid;
+        }
+        uids[n++] = (uid_t)uid;
+    }
+    *out_count = n;
+    return 0;
+}
+
+static void *open_db(void *arg)
+{
+    struct db *db = NULL;
+    struct err why;
+    if (db_open(arg, DB_RUNNER, &db, &why) < 0)
+        log_error("%s", why.text);
+    return db;
+}
+
+static void close_db(void *db)
+{
+    db_close(db);
+}
+
+static int start(struct runnerd *d, struct err *e)
+{
+    AUTO(db_closep) struct db *probe = NULL;
+    struct work_local local = {open_db, close_db, &d->db};
+    struct serve_conf serve = {.socket = d->runner.socket,
+                               .logs = d->runner.logs,
+                               .group = (gid_t)-1,
+                               .call_deadline_ms = d->runner.call_deadline_ms};
+    uid_t uids[UIDS_MAX];
+    int r = db_open(&d->db, DB_RUNNER, &probe, e); /* a wrong schema or password ends us here */
+    if (r == -ENOTCONN)
+        log_warning("%s; trying again until it is there", e->text);
+    else if (r < 0)
+        return r;
+    r = allowed_uids(d, uids, &serve.uid_count, e);
+    if (r < 0)
+        return r;
+    serve.uids = uids;
+    d->loop = loop_new();
+    d->journal = work_pool_new(d->loop, 1, QUEUE_MAX, &local);
+    r = supervisor_new(d->loop, d->journal, &d->supervise, &d->supervisor, e);
+    if (r == 0)
+        r = serve_new(d->loop, d->supervisor, d->journal, &serve, &d->serve, e);
+    return r;
+}
+
+static void stop(struct runnerd *d)
+{
+    serve_free(d->serve);
+    work_pool_free(d->journal);
+    supervisor_free(d->supervisor);
+    loop_free(d->loop);
+    if (d->lock_fd >= 0)
+        close(d->lock_fd);
+    free(d->gpus);
+    conf_free(d->conf);
+}
+
+static const char *config_path(int argc, char **argv)
+{
+    if (argc == 3 && !strcmp(argv[1], "--config"))
+        return argv[2];
+    if (argc != 1) {
+        fprintf(stderr, "usage: runnerd [--config FILE]\n");
+        exit(2);
+    }
+    const char *path = getenv("FIREFLY_CONFIG");
+    return path ? path : "/etc/firefly/firefly.conf";
+}
+
+int main(int argc, char **argv)
+{
+    struct runnerd d = {.lock_fd = -1};
+    struct err why = {0};
+    log_open("runnerd", LOG_INFO);
+    int r = read_conf(&d, config_path(argc, argv), &why);
+    if (r == 0)
+        r = read_node(&d, &why);
+    if (r == 0)
+        r = take_lock(&d, &why);
+    if (r == 0) {
+        struct supervise_conf *s = &d.supervise;
+        s->agent_socket = d.runner.agent_socket;
+        s->spool = d.runner.spool;
+        s->holder = d.holder;
+        s->lease_ms = d.runner.lease_ms;
+        s->call_deadline_ms = d.runner.call_deadline_ms;
+        s->grace_ms = d.runner.grace_ms;
+        s->log_max_bytes = d.runner.log_max_bytes;
+        r = start(&d, &why);
+    }
+    if (r < 0) {
+        log_error("%s", why.text);
+    } else {
+        log_info("ready: node %s, %lld GPUs (%s)", d.node_name,
+                 (long long)d.supervise.node.gpus, d.supervise.node.gpu_type);
+        loop_run(d.loop);
+    }
+    stop(&d);
+    return r < 0 ? 1 : 0;
+}

@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Lease, looks and plans: what is true of all jobs together. What one job needs next is hands.c's. */
+#include "runner/daemon/supervise.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "runner/base/log.h"
+#include "runner/base/now.h"
+#include "runner/base/parse.h"
+#include "runner/base/xnew.h"
+#include "runner/daemon/supervisor.h"
+#include "runner/proto/client.h"
+
+enum { TICK_MS = 1000, HELLO_MS = 5000, OVERLAP = 1000 };
+
+/* One round, in the order it happens. */
+static void look(struct supervisor *s);
+static void on_looked(int status, void *arg);
+static void greet(struct supervisor *s);
+static void on_hello(struct client_answer *answer, void *arg);
+static void take_in(struct supervisor *s, struct look *l);
+static void take_requests(struct supervisor *s, const struct look *l);
+static void advance_all(struct supervisor *s);
+static void plan(struct supervisor *s);
+
+void supervisor_reset(struct supervisor *s, const char *why)
+{
+    log_warning("runnerd: begins anew: %s", why);
+    live_table_free(s->jobs);
+    s->jobs = live_table_new();
+    s->generation++;
+    s->phase = PHASE_STANDBY;
+    s->epoch = 0;
+    s->last_id = 0;
+    s->wait_count = 0;
+    s->answer_count = 0;
+}
+
+void supervisor_knock(struct supervisor *s)
+{
+    if (s->looking)
+        s->look_again = true;
+    else
+        look(s);
+}
+
+static void on_tick(void *arg)
+{
+    supervisor_knock(arg);
+}
+
+static void on_spool(void *arg)
+{
+    struct supervisor *s = arg;
+    advance_all(s); /* no need to ask the database first */
+}
+
+/* ---- looking */
+
+static void on_look_run(void *db, void *arg)
+{
+    struct look *l = arg;
+    if (db)
+        look_run(db, l);
+    else
+        l->status = err_set(&l->why, -ENOTCONN, "database: no connection");
+}
+
+static void drop_look(void *arg)
+{
+    look_free(arg);
+}
+
+static void look(struct supervisor *s)
+{
+    struct look *l = xnew(struct look);
+    l->owner = s;
+    l->holder = s->conf.holder;
+    l->epoch = s->epoch;
+    l->ttl_ms = s->conf.lease_ms;
+    l->is_first = s->phase == PHASE_LOADING;
+    l->after = s->last_id > OVERLAP ? s->last_id - OVERLAP : 0;
+    if (s->epoch) { /* what the next look takes along */
+        memcpy(l->waits, s->waits, sizeof(s->waits));
+        memcpy(l->answers, s->answers, sizeof(s->answers));
+        l->wait_count = s->wait_count;
+        l->answer_count = s->answer_count;
+        s->wait_count = s->answer_count = 0;
+    }
+    l->has_node = s->is_agent_up && s->phase >= PHASE_LOADING;
+    l->node = s->conf.node;
+    s->looking = work_start(s->journal, on_look_run, on_looked, drop_look, l);
+}
+
+static void on_lease(struct supervisor *s, const struct look *l)
+{
+    if (l->lease.is_held && s->phase == PHASE_STANDBY) {
+        s->epoch = l->lease.epoch;
+        s->phase = PHASE_GREETING;
+        log_info("runnerd: active, epoch %lld", (long long)s->epoch);
+    } else if (!l->lease.is_held && s->phase != PHASE_STANDBY) {
+        supervisor_reset(s, "another runnerd holds the lease");
+    }
+}
+
+static void on_looked(int status, void *arg)
+{
+    struct look *l = arg;
+    struct supervisor *s = l->owner;
+    bool was_loading = l->is_first, was_mine = l->epoch == s->epoch && l->epoch != 0;
+    s->looking = NULL;
+    if (status < 0 || l->status < 0)
+        log_error("runnerd: %s", status < 0 ? "too much to do" : l->why.text);
+    else
+        on_lease(s, l);
+    if (s->phase != PHASE_STANDBY)
+        greet(s);
+    if (status == 0 && l->status == 0 && was_mine && s->phase >= PHASE_LOADING &&
+        was_loading == (s->phase == PHASE_LOADING)) {
+        take_in(s, l);
+        take_requests(s, l);
+        advance_all(s);
+        plan(s);
+    }
+    look_free(l);
+    if (s->look_again) {
+        s->look_again = false;
+        look(s);
+    }
+}
+
+/* ---- the agent */
+
+static void greet(struct supervisor *s)
+{
+    struct agent_head head = {s->epoch, now_ms() + s->conf.call_deadline_ms};
+    if (s->hello || (s->phase != PHASE_GREETING && now_mono_ms() < s->hello_at_ms))
+        return;
+    s->hello = client_start(exec_local_client(s->executor), agent_hello_json(&head), -1,
+                            s->conf.call_deadline_ms, on_hello, s);
+}
+
+static void note_enforced(struct supervisor *s, const struct agent_hello *h)
+{
+    snprintf(s->conf.node.enforced, sizeof(s->conf.node.enforced),
+             "kill %s, memory %s, pids %s, devices %s, cpu %s, private tmp %s, ipc %s%s",
+             h->kill, h->memory, h->pids, h->devices, h->cpu, h->private_tmp ? "yes" : "no",
+             h->private_ipc ? "yes" : "no", h->is_root ? "" : "; all jobs share one uid");
+    s->own_uid = h->is_root ? -1 : h->uid;
+}
+
+static void on_hello(struct client_answer *answer, void *arg)
+{
+    struct supervisor *s = arg;
+    struct agent_hello h;
+    struct err why = answer->why;
+    int r = answer->status;
+    s->hello = NULL;
+    s->hello_at_ms = now_mono_ms() + HELLO_MS;
+    if (r == 0)
+        r = agent_hello_reply_read(answer->packet.body, &h, &why);
+    if (r < 0 && s->is_agent_up)
+        log_error("runner-agent: %s", why.text);
+    s->is_agent_up = r == 0;
+    if (r == -ESTALE) {
+        supervisor_reset(s, "the agent knows a newer runnerd");
+        return;
+    }
+    if (r < 0)
+        return;
+    note_enforced(s, &h);
+    if (s->phase == PHASE_GREETING) { /* from here on no older runnerd can start anything */
+        s->phase = PHASE_LOADING;
+        supervisor_knock(s);
+    }
+}
+
+/* ---- what a look brought */
+
+static void find_orphan(const char *token, void *arg)
+{
+    struct supervisor *s = arg;
+    for (struct live *j = live_next(s->jobs, NULL); j; j = live_next(s->jobs, j))
+        if (!strcmp(j->attempt.token, token))
+            return;
+    hands_forget_orphan(s, token);
+}
+
+static void take_in(struct supervisor *s, struct look *l)
+{
+    for (const struct live *j = l->jobs; j; j = j->next) {
+        struct live *job = live_add(s->jobs, j->id);
+        if (!job)
+            continue;
+        struct live *next = job->next;
+        *job = *j;
+        job->next = next;
+        s->last_id = j->id > s->last_id ? j->id : s->last_id;
+    }
+    if (s->phase != PHASE_LOADING)
+        return;
+    struct err why;
+    s->phase = PHASE_ACTIVE;
+    log_info("runnerd: %zu jobs in hand", live_count(s->jobs));
+    if (s->executor->ops->recover(s->executor, find_orphan, s, &why) < 0)
+        log_error("runnerd: %s", why.text);
+}
+
+static void answer(struct supervisor *s, int64_t request, bool is_done, const char *note)
+{
+    if (s->answer_count < LOOK_ANSWERS_MAX) /* the rest is asked again by the next look */
+        s->answers[s->answer_count++] = (struct look_answer){request, is_done, note};
+}
+
+static void take_requests(struct supervisor *s, const struct look *l)
+{
+    for (size_t i = 0; i < l->request_count; i++) {
+        const struct look_request *r = &l->requests[i];
+        struct live *job = live_find(s->jobs, r->job);
+        if (!r->is_cancel)
+            answer(s, r->id, false, "this site's executor does not offer that");
+        else if (job && !job_state_is_final(job->state))
+            job->is_cancelled = true; /* answered when the job has ended */
+        else
+            answer(s, r->id, true, "the job has ended");
+    }
+}
+
+static void advance_all(struct supervisor *s)
+{
+    int64_t generation = s->generation;
+    for (struct live *j = live_next(s->jobs, NULL), *next; j; j = next) {
+        next = live_next(s->jobs, j);
+        hands_advance(s, j);
+        if (s->generation != generation)
+            return;
+    }
+}
+
+/* ---- planning */
+
+static bool holds_gpus(const struct live *j)
+{
+    return j->attempt.place[0] && (j->attempt.id || j->is_busy);
+}
+
+static bool waits(const struct live *j)
+{
+    return j->state == JOB_QUEUED && !j->is_busy && !j->is_cancelled && !j->attempt.id &&
+           j->refusals < 3;
+}
+
+static void note_reason(struct supervisor *s, struct live *job, const char *reason)
+{
+    if (!strcmp(job->reason, reason) || s->wait_count >= LOOK_WAITS_MAX)
+        return;
+    struct look_wait *w = &s->waits[s->wait_count++];
+    w->job = job->id;
+    snprintf(w->reason, sizeof(w->reason), "%s", reason);
+    snprintf(job->reason, sizeof(job->reason), "%s", reason);
+}
+
+static struct plan_job as_plan_job(const struct live *j)
+{
+    return (struct plan_job){j->id, j->nodes, j->gpus_per_node, j->gpu_type, j->priority};
+}
+
+static void act_on(struct supervisor *s, const struct plan_snapshot *snapshot,
+                   const struct plan *p)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        const struct plan_decision *d = &p->decisions[i];
+        struct live *job = live_find(s->jobs, snapshot->jobs[d->job].id);
+        if (!d->is_start)
+            note_reason(s, job, d->reason);
+        else if (now_mono_ms() >= job->retry_at_ms)
+            hands_start(s, job, snapshot, d);
+    }
+}
+
+static void plan(struct supervisor *s)
+{
+    AUTO(cleanup_free) struct plan_job *jobs = xnew_array(struct plan_job, live_count(s->jobs));
+    struct plan_node node = {s->conf.node.name, s->conf.node.gpu_type, (int)s->conf.node.gpus,
+                             0, s->is_agent_up};
+    struct plan_snapshot snapshot = {.jobs = jobs, .nodes = &node, .node_count = 1};
+    struct plan p;
+    if (s->phase != PHASE_ACTIVE)
+        return;
+    for (struct live *j = live_next(s->jobs, NULL); j; j = live_next(s->jobs, j)) {
+        if (holds_gpus(j))
+            node.busy |= live_place_gpus(j->attempt.place, node.name);
+        if (waits(j))
+            jobs[snapshot.job_count++] = as_plan_job(j);
+    }
+    plan_make(&snapshot, &p);
+    act_on(s, &snapshot, &p);
+    plan_done(&p);
+}
+
+/* ---- */
+
+int supervisor_new(struct loop *l, struct work_pool *journal, const struct supervise_conf *conf,
+                   struct supervisor **out, struct err *e)
+{
+    struct supervisor *s = xnew(struct supervisor);
+    struct exec_local_conf local = {conf->agent_socket, conf->spool, conf->call_deadline_ms,
+                                    &s->epoch,          on_spool,    s};
+    s->loop = l;
+    s->journal = journal;
+    s->conf = *conf;
+    s->own_uid = -1;
+    s->jobs = live_table_new();
+    int r = exec_local_new(l, &local, &s->executor, e);
+    if (r < 0) {
+        live_table_free(s->jobs);
+        free(s);
+        return r;
+    }
+    s->tick = loop_timer_new(l, 0, TICK_MS, on_tick, s);
+    *out = s;
+    return 0;
+}
+
+void supervisor_free(struct supervisor *s)
+{
+    if (!s)
+        return;
+    loop_timer_free(s->tick);
+    s->executor->ops->free(s->executor);
+    hands_done(s);
+    live_table_free(s->jobs);
+    free(s);
+}
+
+void supervisor_view(const struct supervisor *s, struct supervisor_view *out)
+{
+    *out = (struct supervisor_view){s->phase == PHASE_ACTIVE, s->epoch, live_count(s->jobs),
+                                    s->own_uid, exec_local_client(s->executor)};
+}
+
+void supervise_account(const struct live_account *account, int64_t own_uid,
+                       struct agent_account *out)
+{
+    *out =
+        (struct agent_account){.name = account->name, .uid = account->uid, .gid = account->gid};
+    if (own_uid >= 0) { /* the agent is no root: everything is this one user */
+        out->uid = own_uid;
+        out->gid = getgid();
+        return;
+    }
+    const char *p = account->gids;
+    while (*p && out->group_count < AGENT_GROUPS_MAX) {
+        char number[24] = {0};
+        size_t n = strcspn(p, " ");
+        if (n < sizeof(number))
+            memcpy(number, p, n);
+        if (parse_i64(number, 1, UINT32_MAX - 1, &out->groups[out->group_count]) == 0)
+            out->group_count++;
+        p += n + strspn(p + n, " ");
+    }
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+/* How an attempt is run: one interface, several executors (local: runner-agent on this machine).
+ *
+ * Everything is keyed by the attempt's launch token. exec_start() may be asked again with the same
+ * token: an executor never starts it twice. What is true of an attempt is what exec_poll() says; the
+ * answers of start and stop only say whether it was asked. Loop thread only; `done` runs exactly once,
+ * from the loop, never inside the start.
+ */
+#ifndef FF_EXEC_EXECUTOR_H
+#define FF_EXEC_EXECUTOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runner/base/err.h"
+#include "runner/base/loop.h"
+#include "runner/proto/agent_calls.h"
+
+enum exec_state {
+    EXEC_NONE,     /* nothing of this token is known: it was never started */
+    EXEC_STARTING, /* no user code has run yet */
+    EXEC_RUNNING,
+    EXEC_OVER,      /* ended, with its record */
+    EXEC_NEVER_RAN, /* its supervisor died before user code ran */
+    EXEC_LOST,      /* its supervisor died: what was metered last is all that is known */
+};
+
+struct exec_status {
+    enum exec_state state;
+    int64_t started_ms, ended_ms; /* wall clock; ended_ms of a lost one: its last heartbeat */
+    int64_t run_ms;               /* by the boot clock */
+    int exit_code;                /* -1: none */
+    int signal_no;                /* 0: none */
+    char cause[32];               /* natural, limit, memory, or the `why` of the stop */
+};
+
+/* What runs the attempt; see agent_calls.h for the fields of `call`, whose head the executor fills. */
+struct exec_ask {
+    struct agent_start call;
+    const char *spec; /* canonical request, JSON */
+};
+
+/* status 0: it is started (or was before). is_final: the executor has refused, nothing runs and
+ * nothing will; otherwise it is not known: poll, and ask again. */
+struct exec_answer {
+    int status;
+    bool is_final;
+    struct err why;
+};
+typedef void exec_done_fn(const struct exec_answer *answer, void *arg);
+
+struct executor;
+struct executor_ops {
+    const char *name;
+    void (*start)(struct executor *x, const struct exec_ask *ask, exec_done_fn *done,
+                  void *arg);
+    void (*stop)(struct executor *x, const char *token, const char *why, int64_t grace_ms,
+                 exec_done_fn *done, void *arg);
+    /* Removes all traces of an attempt that is over; -EBUSY in the answer: ask again. */
+    void (*forget)(struct executor *x, const char *token, exec_done_fn *done, void *arg);
+    int (*poll)(struct executor *x, const char *token, struct exec_status *out, struct err *e);
+    /* The tokens it knows of, for finding orphans: calls `found` for each. */
+    int (*recover)(struct executor *x, void (*found)(const char *token, void *arg), void *arg,
+                   struct err *e);
+    void (*free)(struct executor *x); /* no `done` runs afterwards */
+};
+struct executor {
+    const struct executor_ops *ops;
+};
+
+/* The local executor: runner-agent's socket and the keepers' spool. `on_change` is called, from the
+ * loop, when the spool may have news. `epoch` is read at every call. */
+struct exec_local_conf {
+    const char *agent_socket, *spool;
+    int64_t call_deadline_ms;
+    const int64_t *epoch;
+    void (*on_change)(void *arg);
+    void *arg;
+};
+int exec_local_new(struct loop *l, const struct exec_local_conf *conf, struct executor **out,
+                   struct err *e);
+
+/* The local executor's client, for what only this machine's agent knows (hello, files). */
+struct client;
+struct client *exec_local_client(struct executor *x);
+
+#endif
