@@ -169,6 +169,14 @@ static size_t gpus_of(const struct supervisor *s, const struct live *job,
     return n;
 }
 
+/* What it asked for, or else this node's in proportion to its GPUs; never more than there is. */
+static int64_t portion(int64_t asked, int64_t there, const struct supervisor *s, int64_t gpus)
+{
+    int64_t all = s->conf.node.gpus ? s->conf.node.gpus : 1;
+    int64_t n = asked ? asked : there * gpus / all;
+    return n > there ? there : n > 0 ? n : 1;
+}
+
 static void launch(struct supervisor *s, struct live *job, const char *spec)
 {
     struct exec_ask *ask = xnew(struct exec_ask);
@@ -181,8 +189,9 @@ static void launch(struct supervisor *s, struct live *job, const char *spec)
     call->gpu_count = gpus_of(s, job, call->gpus);
     call->nodes[0] = s->conf.node.name;
     call->node_count = 1;
-    call->cpus = job->cpus;
-    call->memory_bytes = job->memory_bytes;
+    call->cpus = portion(job->cpus, s->conf.node.cpus, s, (int64_t)call->gpu_count);
+    call->memory_bytes = portion(job->memory_bytes, s->conf.node.memory_bytes, s,
+                                 (int64_t)call->gpu_count);
     call->limit_ms = job->time_limit_ms - job->spent_ms;
     call->grace_ms = s->conf.grace_ms;
     call->log_max = s->conf.log_max_bytes;
