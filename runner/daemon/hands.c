@@ -190,8 +190,8 @@ static void launch(struct supervisor *s, struct live *job, const char *spec)
     call->nodes[0] = s->conf.node.name;
     call->node_count = 1;
     call->cpus = portion(job->cpus, s->conf.node.cpus, s, (int64_t)call->gpu_count);
-    call->memory_bytes = portion(job->memory_bytes, s->conf.node.memory_bytes, s,
-                                 (int64_t)call->gpu_count);
+    call->memory_bytes =
+        portion(job->memory_bytes, s->conf.node.memory_bytes, s, (int64_t)call->gpu_count);
     call->limit_ms = job->time_limit_ms - job->spent_ms;
     call->grace_ms = s->conf.grace_ms;
     call->log_max = s->conf.log_max_bytes;

@@ -163,8 +163,10 @@ static void on_hello(struct client_answer *answer, void *arg)
     s->hello_at_ms = now_mono_ms() + HELLO_MS;
     if (r == 0)
         r = agent_hello_reply_read(answer->packet.body, &h, &why);
-    if (r < 0 && s->is_agent_up)
+    if (r < 0 && strcmp(s->agent_trouble.text, why.text)) {
         log_error("runner-agent: %s", why.text);
+        s->agent_trouble = why;
+    }
     s->is_agent_up = r == 0;
     if (r == -ESTALE) {
         supervisor_reset(s, "the agent knows a newer runnerd");
@@ -172,6 +174,7 @@ static void on_hello(struct client_answer *answer, void *arg)
     }
     if (r < 0)
         return;
+    s->agent_trouble.text[0] = '\0';
     note_enforced(s, &h);
     if (s->phase == PHASE_GREETING) { /* from here on no older runnerd can start anything */
         s->phase = PHASE_LOADING;

@@ -32,6 +32,7 @@ struct supervisor {
 
     struct client_call *hello;
     bool is_agent_up;
+    struct err agent_trouble; /* as last logged */
     int64_t own_uid, hello_at_ms;
     char enforced[500];
 };

@@ -149,14 +149,25 @@ static int local_poll(struct executor *base, const char *token, struct exec_stat
     return 0;
 }
 
+/* An entry is watched too: its files appear by rename. */
+static void watch_entry(const struct local *x, const char *token)
+{
+    char path[512];
+    if (spool_token_is_valid(token) &&
+        snprintf(path, sizeof(path), "%s/%s", x->spool, token) < (int)sizeof(path))
+        inotify_add_watch(x->inotify_fd, path, IN_MOVED_TO | IN_ONLYDIR);
+}
+
 static int local_recover(struct executor *base, void (*found)(const char *token, void *arg),
                          void *arg, struct err *e)
 {
     const struct local *x = (struct local *)base;
     struct spool_list list = {0};
     int r = spool_list(x->spool, &list, e);
-    for (size_t i = 0; r == 0 && i < list.count; i++)
+    for (size_t i = 0; r == 0 && i < list.count; i++) {
+        watch_entry(x, list.tokens[i]);
         found(list.tokens[i], arg);
+    }
     spool_list_done(&list);
     return r;
 }
@@ -184,16 +195,6 @@ static const struct executor_ops local_ops = {
     .free = local_free,
 };
 
-/* A new entry is watched too: its files appear by rename. */
-static void watch_entry(struct local *x, const struct inotify_event *event)
-{
-    char path[512];
-    if (!event->len || !spool_token_is_valid(event->name))
-        return;
-    if (snprintf(path, sizeof(path), "%s/%s", x->spool, event->name) < (int)sizeof(path))
-        inotify_add_watch(x->inotify_fd, path, IN_MOVED_TO | IN_ONLYDIR);
-}
-
 static void on_inotify(void *arg)
 {
     struct local *x = arg;
@@ -205,7 +206,8 @@ static void on_inotify(void *arg)
             p += sizeof(*event) + event->len;
             if (event->len && !strncmp(event->name, "beat", 4))
                 continue; /* once a second each, and nothing to act on */
-            watch_entry(x, event);
+            if (event->len)
+                watch_entry(x, event->name);
             is_news = true;
         }
     if (is_news)
