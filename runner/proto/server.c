@@ -113,7 +113,7 @@ static int call_new(struct peer *p, struct packet *packet, struct server_call **
 static int read_call(struct peer *p)
 {
     AUTO(packet_done) struct packet packet = PACKET_NONE;
-    struct server_call *call;
+    struct server_call *call = NULL;
     int r = wire_receive(p->sock, 0, &packet, NULL);
     if (r == 0)
         r = call_new(p, &packet, &call);

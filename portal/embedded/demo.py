@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The demonstration behind portal/demo: a whole site, one real job before your eyes, then it
+serves.
+
+What happens is told in plain words; with --once it ends afterwards, and the last line is JSON
+for a program that called it. Everything it shows comes from the site itself: the web form, the
+log's stream, the job's files, the command `quota`."""
+import argparse
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import signal
+import sys
+import time
+
+from . import people
+from .layout import ROOT, StackError
+from .session import Refused
+from .stack import Stack
+
+WISHED_PORT = 8443
+EXAMPLE = pathlib.Path(__file__).resolve().parent / "example/train.py"
+GPUS, TIME_LIMIT = 2, "10m"
+
+
+class Say:
+    """Lines for a person; colour only where a person looks."""
+    bold, dim, red, green, plain = ("\033[1m", "\033[2m", "\033[31m", "\033[32m", "\033[0m") \
+        if sys.stdout.isatty() else ("",) * 5
+
+    def step(self, text):
+        print(f"{self.bold}==> {text}{self.plain}", flush=True)
+
+    def detail(self, text):
+        for line in text.rstrip("\n").split("\n"):
+            print(f"    {line}", flush=True)
+
+    def faint(self, text):
+        print(f"    {self.dim}{text}{self.plain}", flush=True)
+
+    def warn(self, text):
+        print(f"{self.red}{text}{self.plain}", flush=True)
+
+
+say = Say()
+
+
+def default_state():
+    """One for each clone, so that two clones do not meet. As root not below /root, which is
+    closed to the users that the daemons run as."""
+    clone = f"demo-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"
+    if os.geteuid() == 0:
+        return pathlib.Path("/var/lib/firefly") / clone
+    home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    return pathlib.Path(home) / "firefly" / clone
+
+
+def arguments():
+    parser = argparse.ArgumentParser(
+        prog="portal/demo", description="Runs a whole Firefly site on this machine: database, "
+        "directory, daemons, one real job.")
+    parser.add_argument("--once", action="store_true",
+                        help="end after the job; the last line is JSON")
+    parser.add_argument("--reset", action="store_true", help="forget what earlier runs left")
+    parser.add_argument("--state", type=pathlib.Path, default=default_state(), metavar="DIR",
+                        help="where everything is kept (%(default)s)")
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release",
+                        help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def remove_state(folder):
+    """Only what is ours: a folder that a site was made in."""
+    if not folder.exists():
+        return
+    if any(folder.iterdir()) and not (folder / "lock").exists():
+        raise StackError(f"{folder} holds something else; --reset removes only a site's folder")
+    shutil.rmtree(folder)
+
+
+def tell_identities(site):
+    if site.is_root:
+        say.detail(f"portald runs as uid {site.portal_uid}, runnerd as {site.runner_uid}, jobs "
+                   f"from {site.first_job_uid} on, each person's under an own uid")
+    else:
+        say.warn(f"    Not root: every process and every job runs as uid {os.geteuid()}. A job "
+                 "can read everybody's files. Fine for looking, never for a site.")
+
+
+def show_log(session, job):
+    """The log as it is written."""
+    rest = ""
+    for piece in session.follow_log(job):
+        *lines, rest = (rest + piece).split("\n")
+        for line in lines:
+            say.detail(f"| {line}")
+    if rest:
+        say.detail(f"| {rest}")
+
+
+def run_job(site, who):
+    """Submits the example as a browser would, and shows it. Returns the finished job."""
+    session = site.session(who.login, who.university)
+    project = who.leads[0]
+    say.step(f"{who.name} logs in at {site.url} and submits a job in the web form")
+    job = session.submit(project=project, name="train a small language model",
+                         gpus_per_node=GPUS, time_limit=TIME_LIMIT, script=EXAMPLE.read_text())
+    placed = session.job(job)
+    say.detail(f"job {job}: {GPUS} GPUs for at most {TIME_LIMIT} in project {project}; holds "
+               f"{hours(placed['hold_gpums'])} GPU-hours. {site.url}/jobs/{job}")
+    say.step("Its log, as it runs")
+    show_log(session, job)
+    done = session.wait_job(job)
+    say.step(f"The job is {done['state']}")
+    if done["state"] == "completed":
+        show_result(session, job)
+    return done
+
+
+def show_result(session, job):
+    result = json.loads(session.fetch(job, "result.json"))
+    say.detail(f"result.json, fetched through the portal: loss {result['first_loss']} -> "
+               f"{result['last_loss']} after {result['steps']} steps; the model writes:")
+    for text in result["samples"]:
+        say.detail(f"  {text}")
+
+
+def hours(gpums):
+    return f"{gpums / 3600000:.4f}"
+
+
+def show_books(site, done):
+    """The charge and the month's report; True if the books hold."""
+    say.step("What it cost")
+    charged, held = done["charged_gpums"], done["hold_gpums"]
+    say.detail(f"charged {charged} GPU-milliseconds, that is {hours(charged)} GPU-hours of the "
+               f"{hours(held)} held; the rest is free again")
+    say.step("The month's report: quota report month")
+    say.detail(site.quota("report", "month").stdout)
+    verified = site.quota("verify", is_checked=False)
+    say.step("Are the books right? quota verify")
+    say.detail(verified.stdout or verified.stderr)
+    return verified.returncode == 0
+
+
+def tell_where(site):
+    say.step(f"Serving at {say.green}{site.url}{say.plain}")
+    say.detail(f"The certificate is signed by {site.ca}; your browser will ask about it.")
+    for person in people.PEOPLE:
+        belongs = ", ".join([f"leads {p}" for p in person.leads] +
+                            [f"member of {p}" for p in person.projects]) or "no project yet"
+        say.detail(f"{site.universities[person.university].title:26} login {person.login:6} "
+                   f"password {person.password:12}  {belongs}")
+    say.detail(f"For the administrator: {site.program('quota')} --config {site.conf} --help")
+    say.step("Ctrl-C ends everything")
+
+
+def wait_for_end():
+    signal.sigwait({signal.SIGINT, signal.SIGTERM})
+
+
+def run(options, begin):
+    if options.reset:
+        remove_state(options.state)
+    is_new = not options.state.exists()
+    say.step(f"{'Making' if is_new else 'Going on with'} the site in {options.state}")
+    site = Stack(options.state, options.build, port=WISHED_PORT,
+                 template=options.build / "mariadb-template")
+    with site:
+        say.detail("running: MariaDB and slapd of its own, runner-agent, runnerd, portald")
+        tell_identities(site)
+        done = run_job(site, people.PEOPLE[0])
+        holds = show_books(site, done)
+        is_good = done["state"] == "completed" and holds
+        summary = {"job": done["id"], "state": done["state"],
+                   "charged_gpums": done["charged_gpums"],
+                   "verify": "ok" if holds else "failed", "executor": done["executor"],
+                   "seconds": round(time.monotonic() - begin, 1)}
+        if not options.once:
+            tell_where(site)
+            wait_for_end()
+            say.step("Ending everything")
+    if options.once:
+        print(json.dumps(summary))
+    return 0 if is_good else 1
+
+
+def stop_in_order(*_):
+    raise KeyboardInterrupt
+
+
+def main():
+    begin = time.monotonic() - float(os.environ.get("FIREFLY_DEMO_SECONDS", 0))
+    signal.signal(signal.SIGTERM, stop_in_order)
+    try:
+        sys.exit(run(arguments(), begin))
+    except (StackError, Refused, AssertionError) as e:
+        say.warn(f"portal/demo: {e}")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
