@@ -1,0 +1,908 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The portal's HTTP core as a client meets it: http_probe over raw sockets, plain and TLS.
+
+Every server must end with status 0 and nothing from the sanitizers, whatever clients did."""
+import ast
+import contextlib
+import json
+import os
+import pathlib
+import random
+import re
+import resource
+import signal
+import socket
+import ssl
+import struct
+import subprocess
+import tempfile
+import time
+import unittest
+import warnings
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+BUILD = pathlib.Path(os.environ.get('FIREFLY_BUILD', ROOT / 'build' / 'debug'))
+PROBE = BUILD / 'tests' / 'http_probe'
+CASES = ROOT / 'tests' / 'unit' / 'portal' / 'gate_cases.def'
+PATIENCE = 20  # seconds until a wait for an event has failed
+
+SAFETY = {
+    'content-security-policy': "default-src 'none'; script-src 'self'; connect-src 'self'; "
+                               "style-src 'self'; img-src 'self' data:; font-src 'self'; "
+                               "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    'x-content-type-options': 'nosniff',
+    'referrer-policy': 'same-origin',
+    'cross-origin-opener-policy': 'same-origin',
+    'cross-origin-resource-policy': 'same-origin',
+}
+
+
+def read_cases():
+    found = re.findall(r'^(REFUSE|PASS)\((\d+), ("(?:[^"\\]|\\.)*"), ("(?:[^"\\]|\\.)*")\)$',
+                       CASES.read_text(), re.M)
+    return [(kind, int(status), ast.literal_eval(name), ast.literal_eval('b' + text))
+            for kind, status, name, text in found]
+
+
+class Reply:
+    """One response, read from a socket."""
+
+    def __init__(self, stream, method='GET'):
+        line = stream.readline()
+        if not line:
+            raise EOFError('no reply')
+        self.version, self.status = line.split()[0].decode(), int(line.split()[1])
+        self.fields = {}
+        for line in iter(stream.readline, b'\r\n'):
+            if not line:
+                raise EOFError('half a head')
+            name, value = line.decode().rstrip('\r\n').split(': ', 1)
+            assert name.lower() not in self.fields, 'field twice: ' + name
+            self.fields[name.lower()] = value
+        self.stream = stream
+        self.body = b'' if method == 'HEAD' else self.read_body()
+
+    def read_body(self):
+        if self.status in (204, 304) or self.fields.get('content-type') == 'text/event-stream':
+            return b''
+        if 'content-length' in self.fields:
+            wanted = int(self.fields['content-length'])
+            body = self.stream.read(wanted)
+            if len(body) < wanted:
+                raise EOFError('body cut')
+            return body
+        if self.fields.get('transfer-encoding') == 'chunked':
+            return b''.join(iter(self.chunk, b''))
+        return self.stream.read()
+
+    def chunk(self):
+        size = int(self.stream.readline(), 16)
+        data = self.stream.read(size)
+        assert self.stream.readline() == b'\r\n'
+        return data
+
+    def json(self):
+        return json.loads(self.body)
+
+
+class Client:
+    def __init__(self, port, tls=None):
+        self.socket = socket.create_connection(('127.0.0.1', port), timeout=PATIENCE)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            self.socket = tls.wrap_socket(self.socket, server_hostname='localhost')
+        self.stream = self.socket.makefile('rb')
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        with contextlib.suppress(OSError):
+            self.stream.close()
+            self.socket.close()
+
+    def reset(self):
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+        self.close()
+
+    def send(self, data):
+        self.socket.sendall(data)
+
+    def ask(self, target, method='GET', body=None, **fields):
+        head = [f'{method} {target} HTTP/1.1', 'Host: localhost']
+        head += [f'{name.replace("_", "-")}: {value}' for name, value in fields.items()]
+        if body is not None:
+            head.append(f'Content-Length: {len(body)}')
+        self.send('\r\n'.join(head).encode() + b'\r\n\r\n' + (body or b''))
+        return Reply(self.stream, method)
+
+    def post(self, target, value=None, **fields):
+        fields.setdefault('Content_Type', 'application/json')
+        return self.ask(target, 'POST', json.dumps(value or {}).encode(), **fields)
+
+    def is_closed(self):
+        """Waits for the server's end of the connection."""
+        try:
+            return self.stream.read(1) == b''
+        except (ConnectionResetError, ssl.SSLError):
+            return True
+
+
+class Server:
+    def __init__(self, limit_files=None, environment=None, **options):
+        options = {'templates': ROOT / 'templates', **options}
+        self.errors, self.clients = tempfile.TemporaryFile(), []
+
+        def lower():
+            if limit_files:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (limit_files, limit_files))
+        self.process = subprocess.Popen([PROBE] + [f'{k}={v}' for k, v in options.items()],
+                                        stdout=subprocess.PIPE, stderr=self.errors,
+                                        preexec_fn=lower,
+                                        env={**os.environ, **(environment or {})})
+        line = self.process.stdout.readline().split()
+        self.port = int(line[1]) if line else 0
+
+    def __enter__(self):
+        assert self.port, self.stop()[1]
+        return self
+
+    def __exit__(self, kind, *_):
+        status, errors = self.stop()
+        if kind is None:
+            assert status == 0, (status, errors)
+            assert 'Sanitizer' not in errors and 'runtime error' not in errors, errors
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(PATIENCE)
+        self.process.stdout.close()
+        for c in self.clients:
+            c.close()
+        if not self.errors.closed:
+            self.errors.seek(0)
+            self.text = self.errors.read().decode(errors='replace')
+            self.errors.close()
+        return status, self.text
+
+    def client(self, tls=None):
+        self.clients.append(Client(self.port, tls))
+        return self.clients[-1]
+
+    def ask(self, *args, **fields):
+        with self.client() as c:
+            return c.ask(*args, **fields)
+
+    def post(self, *args, **fields):
+        with self.client() as c:
+            return c.post(*args, **fields)
+
+    def state(self, tls=None):
+        with self.client(tls) as c:
+            return c.ask('/state').json()
+
+    def wait_for(self, tls=None, **wanted):
+        """Asks until the server's state is as wanted."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            state = self.state(tls)
+            if all(state[name] == value for name, value in wanted.items()):
+                return state
+        raise AssertionError(f'{state} never became {wanted}')
+
+
+class Http(unittest.TestCase):
+    def has_safety(self, reply, is_tls=False):
+        for name, value in SAFETY.items():
+            self.assertEqual(reply.fields.get(name), value, name)
+        self.assertEqual('strict-transport-security' in reply.fields, is_tls)
+        self.assertIn('cache-control', reply.fields)
+        if reply.status not in (303, 304):
+            self.assertIn('content-type', reply.fields)
+        if reply.fields.get('content-type', '').startswith('text/html'):
+            self.assertIn('charset=utf-8', reply.fields['content-type'])
+
+    def file(self, size, pattern=None):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        path = pathlib.Path(folder.name) / 'data'
+        with open(path, 'wb') as f:
+            if pattern:
+                f.write(pattern)
+            f.truncate(size)
+        return path
+
+
+class Gate(Http):
+    def test_every_case_is_answered_as_the_table_says(self):
+        cases = read_cases()
+        self.assertGreater(len(cases), 180)
+        with Server() as s:
+            for kind, status, name, data in cases:
+                with self.subTest(name), s.client() as c:
+                    c.send(data)
+                    reply = Reply(c.stream, data[:4].decode('latin1').strip())
+                    self.assertEqual(reply.status, status)
+                    self.has_safety(reply)
+                    if kind == 'REFUSE':
+                        self.assertEqual(reply.fields['connection'], 'close')
+                        self.assertTrue(c.is_closed(), 'a second reply, or left open')
+                    if status == 405:
+                        self.assertIn('allow', reply.fields)
+
+    def test_the_answer_is_the_same_byte_by_byte(self):
+        with Server() as s:
+            for kind, status, name, data in read_cases():
+                with self.subTest(name), s.client() as c:
+                    for i in range(len(data)):
+                        try:
+                            c.send(data[i:i + 1])
+                        except (BrokenPipeError, ConnectionResetError):
+                            break  # refused before the end
+                    self.assertEqual(Reply(c.stream, data[:4].decode('latin1').strip()).status,
+                                     status)
+
+    def test_the_answer_is_the_same_at_every_split(self):
+        good = (b'POST /api/echo?a=b HTTP/1.1\r\nHost: localhost\r\n'
+                b'Content-Type: application/json\r\nContent-Length: 13\r\n\r\n{"a":[1,2,3]}')
+        with Server() as s, s.client() as c:
+            for at in range(len(good) + 1):
+                c.send(good[:at])
+                c.send(good[at:])
+                self.assertEqual(Reply(c.stream).json(), {'a': [1, 2, 3]})
+
+    def test_heads_that_are_too_large_are_refused(self):
+        with Server() as s:
+            begin = b'GET / HTTP/1.1\r\nHost: localhost\r\nA: '
+            for data, status in ((b'GET /' + b'a' * 9000, 414),
+                                 (begin + b'a' * 9000, 431),
+                                 (begin + b'b\r\nA: ' * 70, 431),
+                                 (begin + b'a' * 2 ** 22, 431)):
+                with s.client() as c:
+                    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                        c.send(data)
+                    reply = Reply(c.stream)
+                    self.assertEqual(reply.status, status)
+                    self.has_safety(reply)
+
+    def test_a_large_body_is_refused_and_the_client_hears_it(self):
+        with Server() as s, s.client() as c:
+            c.send(b'POST /upload HTTP/1.1\r\nHost: localhost\r\n'
+                   b'Content-Length: 3000000\r\n\r\n')
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                c.send(b'x' * 3000000)
+            self.assertEqual(Reply(c.stream).status, 413)
+
+    def test_nothing_behind_a_refused_request_is_answered(self):
+        with Server() as s, s.client() as c:
+            c.send(b'POST /api/echo HTTP/1.1\r\nHost: localhost\r\n'
+                   b'Transfer-Encoding: xchunked\r\n\r\n'
+                   + b'GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n' * 3)
+            self.assertEqual(Reply(c.stream).status, 411)
+            self.assertTrue(c.is_closed())
+
+
+class Connections(Http):
+    def test_requests_sent_ahead_are_answered_in_order(self):
+        with Server() as s, s.client() as c:
+            c.send(b''.join(b'GET /jobs/%d HTTP/1.1\r\nHost: localhost\r\n'
+                            b'Cookie: sid=alice\r\n\r\n'
+                            b'POST /api/echo HTTP/1.1\r\nHost: localhost\r\n'
+                            b'Content-Type: application/json\r\n'
+                            b'Content-Length: 9\r\n\r\n{"n":%3d}'
+                            % (n, n) for n in range(100, 200)))
+            for n in range(100, 200):
+                self.assertEqual(Reply(c.stream).json()['id'], n)
+                self.assertEqual(Reply(c.stream).json(), {'n': n})
+
+    def test_a_request_sent_ahead_of_a_refused_one_is_answered(self):
+        with Server() as s, s.client() as c:
+            c.send(b'GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\nGET /hello HTTP/1.1\r\n\r\n')
+            self.assertEqual([Reply(c.stream).status, Reply(c.stream).status], [200, 400])
+            self.assertTrue(c.is_closed())
+
+    def test_more_sent_ahead_than_fits_does_no_harm(self):
+        ahead = b'GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n' * 5000
+        with Server(requests=100000) as s, s.client() as slow, s.client() as c:
+            slow.socket.setblocking(False)
+            sent = 0
+            with contextlib.suppress(BlockingIOError):
+                while sent < len(ahead):
+                    sent += slow.socket.send(ahead[sent:])
+            self.assertEqual(c.ask('/hello').status, 200)
+            slow.socket.settimeout(PATIENCE)
+            for _ in range(sent // 42):
+                self.assertEqual(Reply(slow.stream).status, 200)
+
+    def test_HEAD_has_the_length_and_no_body(self):
+        with Server() as s, s.client() as c:
+            for target in ('/hello', '/', '/nothing', '/stream', '/status/500'):
+                length = c.ask(target).fields.get('content-length')
+                reply = c.ask(target, 'HEAD')
+                self.has_safety(reply)
+                self.assertEqual(reply.fields.get('content-length'), length)
+            self.assertEqual(c.ask('/events', 'HEAD').fields['content-type'],
+                             'text/event-stream')
+            self.assertEqual(c.ask('/hello').json()['hello'], 'world')  # nothing left between
+
+    def test_a_refused_HEAD_has_no_body(self):
+        with Server() as s, s.client() as c:
+            c.send(b'HEAD /hello HTTP/1.1\r\n\r\n')
+            self.assertEqual(Reply(c.stream, 'HEAD').status, 400)
+            self.assertTrue(c.is_closed())
+
+    def test_a_connection_ends_when_it_should(self):
+        with Server(requests=3) as s:
+            with s.client() as c:
+                kept = [c.ask('/hello').fields.get('connection') for _ in range(3)]
+                self.assertEqual(kept, [None, None, 'close'])
+                self.assertTrue(c.is_closed())
+            with s.client() as c:
+                reply = c.ask('/hello', Connection='close')
+                self.assertEqual(reply.fields['connection'], 'close')
+                self.assertTrue(c.is_closed())
+            with s.client() as c:
+                c.send(b'GET /pipe HTTP/1.0\r\nHost: localhost\r\n'
+                       b'Connection: keep-alive\r\n\r\n')
+                reply = Reply(c.stream)
+                self.assertEqual(reply.body, b'through a pipe')
+                self.assertTrue(c.is_closed())
+
+    def test_expect_100_continue_is_answered(self):
+        with Server() as s, s.client() as c:
+            c.send(b'POST /api/echo HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n'
+                   b'Content-Type: application/json\r\nContent-Length: 7\r\n\r\n')
+            self.assertEqual(c.stream.readline(), b'HTTP/1.1 100 Continue\r\n')
+            self.assertEqual(c.stream.readline(), b'\r\n')
+            c.send(b'{"a":1}')
+            self.assertEqual(Reply(c.stream).json(), {'a': 1})
+            self.assertEqual(c.ask('/hello').status, 200)
+
+    def test_at_the_limit_the_next_waits_for_a_place(self):
+        with Server(connections=4) as s:
+            held = [s.client() for _ in range(4)]
+            self.assertEqual([c.ask('/hello').status for c in held], [200] * 4)
+            late = s.client()
+            late.send(b'GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n')
+            self.assertEqual(held[0].ask('/state').json()['connections'], 4)
+            held[1].close()
+            self.assertEqual(Reply(late.stream).status, 200)
+            for c in held + [late]:
+                c.close()
+
+    def test_one_address_has_its_limit(self):
+        with Server(per_address=2) as s:
+            a, b, c = s.client(), s.client(), s.client()
+            self.assertEqual([a.ask('/hello').status, b.ask('/hello').status], [200, 200])
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                c.send(b'GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n')
+            self.assertTrue(c.is_closed())
+            b.close()
+            end = time.monotonic() + PATIENCE
+            status = None
+            while status != 200 and time.monotonic() < end:
+                with contextlib.suppress(EOFError, ConnectionResetError, BrokenPipeError):
+                    status = s.ask('/hello').status
+            self.assertEqual(status, 200)
+            a.close()
+            c.close()
+
+    def test_without_descriptors_accepting_pauses_and_recovers(self):
+        with Server(limit_files=60) as s:
+            with s.client() as first:
+                self.assertEqual(first.ask('/hello').status, 200)
+                crowd = [s.client() for _ in range(100)]
+                self.assertEqual(first.ask('/hello').status, 200)
+                for c in crowd:
+                    c.close()
+            self.assertEqual(s.ask('/hello').status, 200)
+
+
+class Deadlines(Http):
+    def closes(self, c, least, most):
+        begin = time.monotonic()
+        data = c.stream.read()
+        took = time.monotonic() - begin
+        self.assertTrue(least <= took <= most, took)
+        return data
+
+    def test_a_connection_that_says_nothing_is_closed(self):
+        with Server(head_ms=300) as s, s.client() as c:
+            self.assertEqual(self.closes(c, 0.2, 5), b'')
+
+    def test_a_kept_connection_is_closed_when_idle(self):
+        with Server(idle_ms=300) as s, s.client() as c:
+            c.ask('/hello')
+            self.assertEqual(self.closes(c, 0.2, 5), b'')
+
+    def test_a_head_that_drips_is_refused_at_the_deadline(self):
+        with Server(head_ms=400, linger_ms=200) as s, s.client() as c:
+            begin = time.monotonic()
+            c.send(b'GET /hello HTTP/1.1\r\nHost: localhost\r\n')
+            c.socket.settimeout(0.05)
+            answer = b''
+            while not answer and time.monotonic() < begin + PATIENCE:
+                c.send(b'A: b\r\n')  # a byte now and then does not help
+                with contextlib.suppress(TimeoutError):
+                    answer = c.socket.recv(1000)
+            self.assertTrue(answer.startswith(b'HTTP/1.1 408 '), answer)
+            self.assertLess(time.monotonic() - begin, 5)
+
+    def test_the_second_head_has_its_own_deadline(self):
+        with Server(head_ms=300, idle_ms=60000, linger_ms=200) as s, s.client() as c:
+            c.ask('/hello')
+            c.send(b'GET /hello HT')
+            self.assertEqual(Reply(c.stream).status, 408)
+
+    def test_a_body_that_does_not_come_is_refused_at_the_deadline(self):
+        with Server(body_ms=300, linger_ms=200) as s, s.client() as c:
+            c.send(b'POST /api/echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{')
+            reply = Reply(c.stream)
+            self.assertEqual(reply.status, 408)
+            self.has_safety(reply)
+            self.assertTrue(c.is_closed())
+
+    def test_a_reply_that_takes_too_long_ends_the_connection(self):
+        with Server(reply_ms=300) as s, s.client() as c:
+            c.send(b'GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n')
+            self.assertEqual(self.closes(c, 0.2, 5), b'')
+            s.post('/api/release')
+            s.wait_for(connections=1)
+
+    def test_a_client_that_takes_nothing_is_closed(self):
+        with Server(reply_ms=300, file=self.file(2 ** 28)) as s, s.client() as c:
+            c.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            c.send(b'GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n')
+            s.wait_for(connections=1)
+
+    def test_a_refused_client_that_stays_is_closed(self):
+        with Server(linger_ms=200) as s, s.client() as c:
+            c.send(b'NONSENSE\r\n\r\n')
+            self.assertEqual(Reply(c.stream).status, 400)
+            s.wait_for(connections=1)
+
+
+class Replies(Http):
+    def test_every_status_has_the_safety_fields(self):
+        with Server(file=self.file(1000)) as s, s.client() as c:
+            for status in (400, 401, 403, 404, 405, 409, 410, 413, 415, 422, 429, 500, 503):
+                for accept, kind in (('*/*', 'text/html; charset=utf-8'),
+                                     ('application/json', 'application/problem+json')):
+                    reply = c.ask(f'/status/{status}', Accept=accept)
+                    self.assertEqual(reply.status, status)
+                    self.assertEqual(reply.fields['content-type'], kind)
+                    self.assertEqual(reply.fields['cache-control'], 'no-store')
+                    self.has_safety(reply)
+                    if kind != 'text/html; charset=utf-8':
+                        self.assertEqual(set(reply.json()),
+                                         {'type', 'title', 'status', 'detail'})
+            for target in ('/hello', '/', '/stream', '/pipe', '/redirect', '/events', '/jobs/1',
+                           '/static/firefly.css', '/static/nothing'):
+                with s.client() as other:
+                    self.has_safety(other.ask(target))
+
+    def test_text_in_a_page_is_escaped(self):
+        with Server() as s:
+            page = s.ask('/').body.decode()
+        self.assertNotIn('<script>alert', page)
+        self.assertIn('&lt;script&gt;alert(1)&lt;/script&gt;', page)
+
+    def test_the_cause_of_a_500_is_logged_and_not_shown(self):
+        with Server() as s:
+            reply = s.ask('/jobs/13', Cookie='sid=alice')
+            self.assertEqual(reply.status, 500)
+            self.assertNotIn(b'secret', reply.body)
+            status, errors = s.stop()
+            self.assertIn('secret cause', errors)
+
+    def test_redirects_stay_on_this_site(self):
+        with Server() as s, s.client() as c:
+            for to, location in (('/jobs/1', '/jobs/1'), ('//evil.example', '/'), ('x', '/'),
+                                 ('https://evil.example', '/'), ('/%5cevil.example', '/'),
+                                 ('/a%0d%0aSet-Cookie:%20x=y', '/')):
+                reply = c.ask('/redirect?to=' + to)
+                self.assertEqual((reply.status, reply.fields['location']), (303, location))
+
+    def test_static_files_are_kept_by_their_version(self):
+        with Server() as s, s.client() as c:
+            reply = c.ask('/static/firefly.css')
+            self.assertEqual(reply.fields['content-type'], 'text/css; charset=utf-8')
+            self.assertEqual(reply.fields['cache-control'], 'no-cache')
+            etag = reply.fields['etag']
+            again = c.ask('/static/firefly.css', If_None_Match=etag)
+            self.assertEqual((again.status, again.body), (304, b''))
+            self.assertEqual(c.ask('/static/firefly.css', If_None_Match='"x"').status, 200)
+            kept = c.ask('/static/firefly.css?v=' + etag.strip('"'))
+            self.assertIn('immutable', kept.fields['cache-control'])
+            self.assertEqual(kept.body, reply.body)
+
+    def test_a_dropped_request_ends_the_connection(self):
+        with Server() as s:
+            for _ in range(5):
+                with s.client() as c:
+                    c.send(b'GET /drop HTTP/1.1\r\nHost: localhost\r\n\r\n')
+                    self.assertTrue(c.is_closed())
+            s.wait_for(connections=1)
+
+
+class Routing(Http):
+    FORM = 'application/x-www-form-urlencoded'
+
+    def test_who_may_come_in(self):
+        with Server() as s, s.client() as c:
+            reply = c.ask('/jobs/7?q=1')
+            self.assertEqual((reply.status, reply.fields['location']),
+                             (303, '/login?next=%2Fjobs%2F7'))
+            self.assertEqual(c.ask('/jobs/7', Accept='application/json').status, 401)
+            self.assertEqual(c.ask('/jobs/7', Cookie='sid=alice').json()['who'], 'alice')
+            self.assertEqual(c.ask('/jobs/7', Cookie='a=b; sid=alice; c=d').status, 200)
+            self.assertEqual(c.ask('/jobs/7', Cookie='sid=alice; sid=bob').status, 303)
+            self.assertEqual(c.ask('/jobs/7', Cookie='xsid=alice').status, 303)
+            self.assertEqual(c.ask('/admin', Cookie='sid=alice').status, 404)
+            reply = c.ask('/jobs/7', Cookie='sid=down')
+            self.assertEqual((reply.status, reply.fields['retry-after']), (503, '2'))
+
+    def test_a_form_needs_its_token(self):
+        with Server() as s, s.client() as c:
+            def send(body, **fields):
+                return c.ask('/echo', 'POST', body, Cookie='sid=alice',
+                             **{'Content_Type': self.FORM, **fields})
+            reply = send(b'token=t/echo&name=a+b&%C3%A4=%C3%B6')
+            self.assertEqual(reply.json(), {'token': 't/echo', 'name': 'a b', 'ä': 'ö'})
+            for body in (b'name=a', b'token=&name=a', b'token=t/other&name=a', b'token=tx'):
+                self.assertEqual(send(body).status, 403)
+            self.assertEqual(send(b'token=t/echo', Origin='http://evil.example').status, 403)
+            self.assertEqual(send(b'token=t/echo', Origin='null').status, 403)
+            self.assertEqual(send(b'token=t/echo', Sec_Fetch_Site='cross-site').status, 403)
+            self.assertEqual(send(b'token=t/echo', Origin='http://localhost').status, 200)
+            self.assertEqual(send(b'token=t/echo', Content_Type='text/plain').status, 415)
+            self.assertEqual(send(b'token=t/echo&a=1&a=2').status, 400)
+            self.assertEqual(send(b'token=t/echo&a=%00').status, 400)
+            self.assertEqual(send(b'token=t/echo&a=%ff').status, 400)
+            self.assertEqual(send(b'token=t/echo&a=' + b'x' * 270000).status, 413)
+            reply = c.ask('/echo', 'POST', b'token=t/echo', Content_Type=self.FORM)
+            self.assertEqual(reply.status, 303)
+
+    def test_an_upload_is_bytes(self):
+        with Server() as s, s.client() as c:
+            for size in (0, 1, 65536, 1048576):
+                reply = c.ask('/upload', 'POST', b'\0' * size,
+                              Content_Type='application/octet-stream')
+                self.assertEqual(reply.json(), {'bytes': size})
+
+    def test_when_too_many_wait_the_next_is_told_to_come_again(self):
+        with Server(queue=2) as s:
+            waiting = [s.client() for _ in range(3)]
+            for c in waiting:
+                c.send(b'GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n')
+            replies = []
+            while not replies:  # one is with the worker, two wait
+                with s.client() as c:
+                    c.socket.settimeout(0.2)
+                    c.send(b'GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n')
+                    with contextlib.suppress(TimeoutError):
+                        replies.append(Reply(c.stream))
+            self.assertEqual((replies[0].status, replies[0].fields['retry-after']), (503, '2'))
+            self.has_safety(replies[0])
+            for _ in range(10):
+                s.post('/api/release')
+            for c in waiting:
+                self.assertIn(Reply(c.stream).status, (200, 503))
+                c.close()
+
+
+class Streams(Http):
+    def test_a_file_arrives_whole(self):
+        data = random.Random(1).randbytes(3 * 65536 + 17)
+        for size in (0, 1, 65535, 65536, 65537, len(data)):
+            with Server(file=self.file(size, data[:size])) as s, s.client() as c:
+                reply = c.ask('/stream')
+                self.assertEqual(reply.fields['content-length'], str(size))
+                self.assertEqual(reply.body, data[:size])
+                self.assertEqual(reply.fields['content-disposition'],
+                                 'attachment; filename="gro__e_Datei.bin"; '
+                                 "filename*=UTF-8''gro%C3%9Fe%20Datei.bin")
+                self.assertEqual(c.ask('/pipe').body, b'through a pipe')
+                self.assertEqual(c.ask('/hello').status, 200)
+
+    def test_a_slow_reader_of_a_large_file_costs_little_memory(self):
+        # AddressSanitizer keeps what was freed; that is not the server's
+        with Server(environment={'ASAN_OPTIONS': 'quarantine_size_mb=1'},
+                    file=self.file(2 ** 30)) as s:
+            before = s.state()['peak_kib']
+            clients = [s.client() for _ in range(8)]
+            for c in clients:
+                c.send(b'GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n')
+            for _ in range(64):
+                for c in clients:
+                    self.assertEqual(len(c.stream.read(65536)), 65536)
+            grown = s.state()['peak_kib'] - before
+            self.assertLess(grown, 16 * 1024)
+            for c in clients:
+                c.close()
+            s.wait_for(connections=1)
+
+    def test_a_file_that_is_shorter_than_promised_ends_the_connection(self):
+        with Server(file=self.file(100000)) as s, s.client() as c:
+            c.send(b'GET /short HTTP/1.1\r\nHost: localhost\r\n\r\n')
+            with self.assertRaises((EOFError, ConnectionResetError)):
+                Reply(c.stream)
+            s.wait_for(connections=1)
+
+    def event(self, c):
+        lines = b''.join(iter(c.chunked_line, b'\n'))
+        return dict(line.split(': ', 1) for line in lines.decode().splitlines())
+
+    def follow(self, s, tls=None):
+        """Opens /events; c.chunked_line() then gives the lines of its body."""
+        c = s.client(tls)
+        reply = c.ask('/events')
+        self.assertEqual(reply.fields['content-type'], 'text/event-stream')
+        self.has_safety(reply, tls is not None)
+        c.rest = b''
+
+        def line():
+            while b'\n' not in c.rest:
+                piece = reply.chunk()
+                if not piece:
+                    raise EOFError
+                c.rest += piece
+            first, c.rest = c.rest.split(b'\n', 1)
+            return first + b'\n'
+        c.chunked_line = line
+        self.assertEqual(self.event(c), {'id': '0', 'event': 'hello', 'data': '{"n":0}'})
+        return c
+
+    def test_events_reach_all_who_follow(self):
+        with Server() as s:
+            followers = [self.follow(s) for _ in range(10)]
+            s.post('/api/publish', {'count': 3, 'data': {'text': 'line\nbreak'}})
+            for c in followers:
+                for n in '123':
+                    self.assertEqual(self.event(c), {'id': n, 'event': 'tick',
+                                                     'data': '{"text":"line\\nbreak"}'})
+            self.assertEqual(s.state()['streams'], 10)
+            for c in followers:
+                c.close()
+            s.wait_for(streams=0, ended=10)
+
+    def test_the_heart_beats(self):
+        with Server(heartbeat_ms=50) as s:
+            c = self.follow(s)
+            self.assertEqual([c.chunked_line() for _ in range(4)], [b':\n', b'\n'] * 2)
+            c.close()
+
+    def test_streams_end_at_logout(self):
+        with Server() as s:
+            followers = [self.follow(s) for _ in range(3)]
+            self.assertEqual(s.post('/api/logout').json(), {'ended': 3})
+            for c in followers:
+                with self.assertRaises(EOFError):
+                    c.chunked_line()
+                self.assertEqual(c.ask('/hello').status, 200)  # the connection lives on
+                c.close()
+            self.assertEqual(s.state()['streams'], 0)
+
+    def test_a_slow_follower_gets_a_gap(self):
+        with Server() as s:
+            c = self.follow(s)
+            taken = s.post('/api/publish', {'count': 400, 'data': 'x' * 60000}).json()['taken']
+            self.assertLess(taken, 10)
+            seen = [self.event(c) for _ in range(taken + 1)]
+            self.assertEqual([e['id'] for e in seen[:-1]], [str(n + 1) for n in range(taken)])
+            self.assertEqual(seen[-1]['event'], 'gap')
+            self.assertEqual(json.loads(seen[-1]['data']), {'events': 400 - taken})
+            s.post('/api/publish', {'count': 1, 'data': 1})
+            self.assertEqual(self.event(c)['event'], 'tick')
+            c.close()
+
+
+class Leaving(Http):
+    REQUESTS = (
+        b'GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n',
+        b'GET /jobs/1 HTTP/1.1\r\nHost: localhost\r\nCookie: sid=alice\r\n\r\n',
+        b'GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n',
+        b'GET /pipe HTTP/1.1\r\nHost: localhost\r\n\r\n',
+        b'GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n',
+        b'GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n',
+        b'GET /drop HTTP/1.1\r\nHost: localhost\r\n\r\n',
+        b'GET /bad HTTP/1.1\r\n\r\n',
+        b'POST /upload HTTP/1.1\r\nHost: localhost\r\n'
+        b'Content-Type: application/octet-stream\r\nContent-Length: 200000\r\n\r\n' + b'x' * 200000,
+    )
+
+    def leave_at_any_moment(self, s, tls=None):
+        dice = random.Random(7)
+        for _ in range(60):
+            for request in self.REQUESTS:
+                c = s.client(tls)
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError, ssl.SSLError):
+                    part = dice.choice((dice.randrange(len(request)), len(request)))
+                    c.send(request[:part])
+                    if dice.random() < 0.5:
+                        c.socket.settimeout(0.001)
+                        with contextlib.suppress(TimeoutError):
+                            c.socket.recv(dice.randrange(1, 100000))
+                dice.choice((c.close, c.reset))()
+                if request.startswith(b'GET /slow'):
+                    with s.client(tls) as other:
+                        other.post('/api/release')
+
+    def test_clients_may_leave_at_any_moment(self):
+        with Server(file=self.file(10 ** 6)) as s:
+            self.leave_at_any_moment(s)
+            for _ in range(80):
+                s.post('/api/release')
+            s.wait_for(connections=1, streams=0)
+
+    def test_the_server_may_end_at_any_moment(self):
+        for request in self.REQUESTS:
+            with Server(file=self.file(2 ** 24)) as s, s.client() as c, s.client() as half:
+                c.send(request)
+                half.send(request[:len(request) // 2])
+                self.assertEqual(s.ask('/hello').status, 200)
+
+
+class Tls(Http):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.cert, cls.key = cls.folder.name + '/cert', cls.folder.name + '/key'
+        subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt',
+                        'ec_paramgen_curve:P-256', '-nodes', '-keyout', cls.key, '-out', cls.cert,
+                        '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'],
+                       check=True, capture_output=True)
+        os.chmod(cls.key, 0o600)
+        cls.context = ssl.create_default_context(cafile=cls.cert)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    def server(self, **options):
+        return Server(cert=self.cert, key=self.key, **options)
+
+    def test_requests_go_through_tls(self):
+        data = random.Random(2).randbytes(700000)
+        with self.server(file=self.file(len(data), data)) as s, s.client(self.context) as c:
+            reply = c.ask('/hello')
+            self.has_safety(reply, is_tls=True)
+            self.assertEqual(c.ask('/stream').body, data)
+            body = b'y' * 1048576
+            self.assertEqual(c.ask('/upload', 'POST', body,
+                                   Content_Type='application/octet-stream').json(),
+                             {'bytes': len(body)})
+            self.assertEqual(c.ask('/api/echo', 'POST', b'{}', Content_Type='application/json',
+                                   Origin='https://localhost').status, 200)
+            self.assertEqual(c.ask('/api/echo', 'POST', b'{}', Content_Type='application/json',
+                                   Origin='http://localhost').status, 403)
+            self.assertEqual(c.socket.version(), 'TLSv1.3')
+
+    def test_a_connection_ends_with_a_goodbye(self):
+        with self.server(linger_ms=200) as s:
+            for request in (b'GET /hello HTTP/1.1\r\nHost: localhost\r\n'
+                            b'Connection: close\r\n\r\n',
+                            b'GET /hello HTTP/1.1\r\n\r\n'):
+                context = ssl.create_default_context(cafile=self.cert)
+                plain = socket.create_connection(('127.0.0.1', s.port), timeout=PATIENCE)
+                with context.wrap_socket(plain, server_hostname='localhost',
+                                         suppress_ragged_eofs=False) as c:
+                    c.sendall(request)
+                    while c.recv(65536):
+                        pass  # an end without close_notify would be an SSLEOFError
+
+    def test_the_gate_stands_behind_tls(self):
+        with self.server(linger_ms=200) as s:
+            for kind, status, name, data in read_cases()[::9]:
+                with self.subTest(name), s.client(self.context) as c:
+                    c.send(data.replace(b'http://localhost', b'https://localhost'))
+                    reply = Reply(c.stream, data[:4].decode('latin1').strip())
+                    self.assertEqual(reply.status, status)
+                    self.has_safety(reply, is_tls=True)
+
+    def test_only_new_versions_are_spoken(self):
+        with self.server() as s:
+            for version in ('TLSv1', 'TLSv1_1', 'TLSv1_2', 'TLSv1_3'):
+                context = ssl.create_default_context(cafile=self.cert)
+                context.set_ciphers('ALL:@SECLEVEL=0')
+                with warnings.catch_warnings(action='ignore'):
+                    context.minimum_version = context.maximum_version = ssl.TLSVersion[version]
+                if version in ('TLSv1_2', 'TLSv1_3'):
+                    with s.client(context) as c:
+                        self.assertEqual(c.ask('/hello').status, 200)
+                else:
+                    with self.assertRaises((ssl.SSLError, ConnectionResetError)):
+                        s.client(context)
+
+    def test_only_forward_secrecy_is_spoken(self):
+        context = ssl.create_default_context(cafile=self.cert)
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers('AES256-GCM-SHA384:AES128-SHA')
+        with self.server() as s, self.assertRaises((ssl.SSLError, ConnectionResetError)):
+            s.client(context)
+
+    def test_plain_http_and_half_a_handshake_do_no_harm(self):
+        with self.server(head_ms=300) as s:
+            with s.client() as c:
+                c.send(b'GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n')
+                c.is_closed()
+            with s.client() as c:
+                c.send(b'\x16\x03\x01\x02')
+                self.assertTrue(c.is_closed())
+            with s.client(self.context) as c:
+                self.assertEqual(c.ask('/hello').status, 200)
+
+    def test_clients_may_leave_at_any_moment(self):
+        with self.server(file=self.file(10 ** 6)) as s:
+            Leaving.leave_at_any_moment(self, s, self.context)
+            with s.client(self.context) as c:
+                for _ in range(80):
+                    c.post('/api/release')
+            s.wait_for(self.context, connections=1, streams=0)
+
+    REQUESTS = Leaving.REQUESTS
+
+    def test_a_slow_follower_gets_a_gap(self):
+        with self.server() as s:
+            c = Streams.follow(self, s, self.context)
+            with s.client(self.context) as other:
+                reply = other.post('/api/publish', {'count': 400, 'data': 'x' * 60000})
+                taken = reply.json()['taken']
+            seen = [self.event(c) for _ in range(taken + 1)]
+            self.assertEqual(seen[-1]['event'], 'gap')
+            c.close()
+
+    event = Streams.event
+
+
+class Starting(Http):
+    def fails(self, **options):
+        s = Server(**options)
+        self.assertEqual(s.port, 0)
+        status, errors = s.stop()
+        self.assertEqual(status, 1)
+        return errors.strip()
+
+    def test_a_port_that_is_taken_is_named_with_the_remedy(self):
+        with Server() as s:
+            self.assertEqual(self.fails(listen=f'127.0.0.1:{s.port}'),
+                             f'listen 127.0.0.1:{s.port}: another program has this port; '
+                             'end it, or set another port in `listen`')
+
+    def test_plain_http_is_for_loopback_alone(self):
+        self.assertEqual(self.fails(listen='0.0.0.0:0'),
+                         'listen 0.0.0.0:0: plain HTTP is for loopback alone; '
+                         'set `certificate` and `key`')
+
+    def test_an_address_must_be_one(self):
+        for listen in ('localhost:80', '127.0.0.1', '127.0.0.1:99999', '[::1:80', ':80', '',
+                       '1.2.3:4'):
+            self.assertIn('not of the form 192.0.2.1:443 or [::1]:443',
+                          self.fails(listen=listen))
+
+    def test_ipv6_is_listened_on(self):
+        with Server(listen='[::1]:0') as s:
+            with socket.create_connection(('::1', s.port), timeout=PATIENCE) as c:
+                c.sendall(b'GET /hello HTTP/1.1\r\nHost: [::1]\r\n\r\n')
+                self.assertEqual(Reply(c.makefile('rb')).json()['address'], '::1')
+
+    def test_a_key_that_others_can_read_is_refused(self):
+        with tempfile.TemporaryDirectory() as folder:
+            cert, key = folder + '/cert', folder + '/key'
+            subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt',
+                            'ec_paramgen_curve:P-256', '-nodes', '-keyout', key, '-out', cert,
+                            '-subj', '/CN=localhost'], check=True, capture_output=True)
+            os.chmod(key, 0o644)
+            self.assertIn('lets others read it; chmod 600 it', self.fails(cert=cert, key=key))
+            os.chmod(key, 0o600)
+            self.assertIn('TLS certificate', self.fails(cert=key + 'x', key=key))
+
+
+if __name__ == '__main__':
+    unittest.main()
