@@ -68,6 +68,7 @@ static void peer_unlink(struct peer *p)
     p->server = NULL;
 }
 
+/* The caller frees it afterwards, with peer_free_unused(). */
 static void peer_close(struct peer *p)
 {
     if (!p->server)
@@ -77,7 +78,6 @@ static void peer_close(struct peer *p)
     close(p->sock);
     p->watch = NULL;
     p->sock = -1;
-    peer_free_unused(p);
 }
 
 static void on_packet(void *arg);
@@ -186,14 +186,24 @@ void server_free(struct server *s)
 {
     if (!s)
         return;
-    while (s->peers)
-        peer_close(s->peers);
+    while (s->peers) {
+        struct peer *p = s->peers;
+        peer_close(p);
+        peer_free_unused(p);
+    }
     loop_watch_free(s->watch);
     close(s->sock);
     unlink(s->path);
     free(s->path);
     free(s->uids);
     free(s);
+}
+
+void server_leave(struct server *s)
+{
+    for (struct peer *p = s->peers; p; p = p->next)
+        close(p->sock);
+    close(s->sock);
 }
 
 const char *server_verb(const struct server_call *call)
@@ -229,10 +239,8 @@ static void answer(struct server_call *call, json_t *body, int fd)
     p->calls--;
     if (r < 0)
         peer_close(p);
-    else if (!p->server)
-        peer_free_unused(p);
-    else
-        peer_throttle(p);
+    peer_throttle(p);
+    peer_free_unused(p);
 }
 
 void server_reply(struct server_call *call, json_t *reply, int fd)

@@ -42,6 +42,10 @@ int server_new(struct loop *l, const struct server_options *options, struct serv
 void server_free(struct server *s);
 AUTO_FREE(server_free, struct server)
 
+/* For a forked child: closes the sockets it shares, so that neither the address nor a connection stays
+ * open when the parent ends. The parent's server goes on; the child's must not be used again. */
+void server_leave(struct server *s);
+
 const char *server_verb(const struct server_call *call);
 const json_t *server_body(const struct server_call *call); /* lives until the answer */
 int server_take_fd(struct server_call *call);              /* caller closes it; -1: none */
