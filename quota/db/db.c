@@ -3,7 +3,9 @@
  * could lose or bend what is written, and telling which errors mean "repeat". */
 #include "quota/db/db.h"
 
+#include <ctype.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,7 +126,15 @@ static const char session_setup[] =
     "SET SESSION sql_mode = "
     "'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO,"
     "ONLY_FULL_GROUP_BY,NO_UNSIGNED_SUBTRACTION', time_zone = '+00:00', autocommit = 1, "
-    "innodb_lock_wait_timeout = 3, tx_isolation = 'READ-COMMITTED'";
+    "innodb_lock_wait_timeout = 3, tx_isolation = 'READ-COMMITTED', default_storage_engine = "
+    "'InnoDB'";
+
+/* The library's first use sets up its globals and must not happen on two workers at once. */
+static void library_init(void)
+{
+    if (mysql_library_init(0, NULL, NULL))
+        abort();
+}
 
 int db_connect(const struct db_conf *conf, const struct db_login *login, MYSQL **out,
                struct err *e)
@@ -132,6 +142,8 @@ int db_connect(const struct db_conf *conf, const struct db_login *login, MYSQL *
     unsigned connect_s = CONNECT_S, read_s = login->is_patient ? READ_LONG_S : READ_S;
     unsigned write_s = WRITE_S, off = 0;
     my_bool verify = 1, no = 0;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, library_init);
     MYSQL *mysql = mysql_init(NULL);
     if (!mysql)
         abort();
@@ -172,31 +184,49 @@ void db_drop(struct db *db)
 }
 
 /* Settings under which an acknowledged commit can be lost or a number bent: refused. */
-static int check_server(struct db *db, struct err *e)
+static int check_setting(const char *name, const char *value, bool has_binlog, struct err *e)
 {
     static const struct {
-        const char *name, *want, *remedy;
+        const char *name, *want, *why;
+        bool only_with_binlog;
     } settings[] = {
-        {"innodb_flush_log_at_trx_commit", "1", "else a commit may be lost with the power"},
-        {"innodb_doublewrite", "ON", "else a torn page destroys the tables"},
-        {"innodb_rollback_on_timeout", "ON", "else half a transaction may be committed"},
-        {"local_infile", "OFF", "else a statement can read the client's files"},
-        {"wsrep_on", "OFF", "Galera is known to lose acknowledged commits"},
+        {"innodb_flush_log_at_trx_commit", "1", "else a commit may be lost with the power",
+         false},
+        {"innodb_doublewrite", "ON", "else a torn page destroys the tables", false},
+        {"innodb_rollback_on_timeout", "ON", "else half a transaction may be committed", false},
+        {"local_infile", "OFF", "else a statement can read the client's files", false},
+        {"wsrep_on", "OFF", "Galera is known to lose acknowledged commits", false},
+        {"sync_binlog", "1", "else recovery takes back commits that the binary log lost", true},
     };
+    for (size_t i = 0; i < COUNT(settings); i++) {
+        if (strcmp(name, settings[i].name) || !strcmp(value, settings[i].want) ||
+            (settings[i].only_with_binlog && !has_binlog))
+            continue;
+        return err_set(e, -EPROTO,
+                       "database: %s is %s; set it to %s in the server's "
+                       "configuration, %s",
+                       name, value, settings[i].want, settings[i].why);
+    }
+    return 0;
+}
+
+static int check_server(struct db *db, struct err *e)
+{
     static const char query[] =
-        "SHOW VARIABLES WHERE variable_name IN ('innodb_flush_log_at_trx_commit',"
-        "'innodb_doublewrite','innodb_rollback_on_timeout','local_infile','wsrep_on')";
+        "SELECT variable_name, variable_value, @@log_bin FROM "
+        "information_schema.global_variables "
+        "WHERE variable_name IN ('INNODB_FLUSH_LOG_AT_TRX_COMMIT', 'INNODB_DOUBLEWRITE', "
+        "'INNODB_ROLLBACK_ON_TIMEOUT', 'LOCAL_INFILE', 'WSREP_ON', 'SYNC_BINLOG')";
     if (mysql_real_query(db->mysql, query, sizeof(query) - 1))
-        return db_fail(db, "SHOW VARIABLES", mysql_errno(db->mysql), mysql_error(db->mysql), e);
+        return db_fail(db, "settings", mysql_errno(db->mysql), mysql_error(db->mysql), e);
     MYSQL_RES *result = mysql_store_result(db->mysql);
     int r = 0;
-    for (MYSQL_ROW row; result && r == 0 && (row = mysql_fetch_row(result));)
-        for (size_t i = 0; i < COUNT(settings); i++)
-            if (!strcmp(row[0], settings[i].name) && strcmp(row[1], settings[i].want))
-                r = err_set(e, -EPROTO,
-                            "database: %s is %s; set it to %s in the server's "
-                            "configuration, %s",
-                            row[0], row[1], settings[i].want, settings[i].remedy);
+    for (MYSQL_ROW row; result && r == 0 && (row = mysql_fetch_row(result));) {
+        char name[64] = "";
+        for (size_t i = 0; row[0][i] && i < sizeof(name) - 1; i++)
+            name[i] = (char)tolower((unsigned char)row[0][i]);
+        r = check_setting(name, row[1], !strcmp(row[2], "1"), e);
+    }
     mysql_free_result(result);
     return r;
 }

@@ -59,6 +59,7 @@ INSERT INTO account_right VALUES
     ('admin', 'INSERT ON request'),
     ('admin', 'SELECT, INSERT ON audit'),
 
+    ('report', 'EXECUTE ON FUNCTION now_ms'),
     ('report', 'SELECT ON audit');
 
 -- Grants what the table says to PREFIX_portal@HOST … ; run by the schema's owner.

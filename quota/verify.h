@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Proves the books: every stored number is computed again from the rows it stands for.
+ *
+ * Checked are the budgets (their sum, each balance, nothing below zero), every transfer (direction, key,
+ * month, both legs, its budget), every job (one hold of the right size, what is still held, charges and
+ * refunds, its state as the fold over its events, gapless events, open attempts), the grants' audit rows
+ * and the month's report. All of it in one snapshot, row by row, so that memory does not grow with the
+ * books and jobs go on meanwhile. Reads only; damage is named, never mended. Blocks, for long.
+ */
+#ifndef FF_QUOTA_VERIFY_H
+#define FF_QUOTA_VERIFY_H
+
+#include <stdint.h>
+
+#include "quota/db/db.h"
+
+/* One thing that is wrong. */
+struct verify_fault {
+    const char *check;            /* "balance" */
+    const char *where;            /* "allocation 3 free" */
+    const char *expected, *found; /* amounts in GPU-milliseconds */
+    const char *meaning;          /* what it says about the books, in words */
+};
+
+typedef void verify_fn(const struct verify_fault *fault, void *arg);
+
+struct verify_counts {
+    int64_t jobs, transfers, faults;
+};
+
+/* Returns 0 when it could look at everything, whatever it found. */
+int verify_run(struct db *db, verify_fn *on_fault, void *arg, struct verify_counts *out,
+               struct err *e);
+
+#endif

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Places jobs from many threads at once, each with its own connection, as portald's workers do.
+ *
+ *   place_probe CONF PERSON PROJECT COUNT PREFIX
+ *   place_probe CONF          opens a connection in each role, which prepares all its statements
+ *
+ * COUNT threads place one job of one GPU for one hour each; all wait until the last is ready. The key of
+ * the n-th is PREFIX (up to 24 hexadecimal digits) and n. Prints, as each is answered, one line
+ * "KEY ANSWER JOB HOLD FREE", or "KEY error SENTENCE", and ends with 0. */
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "quota/ledger.h"
+#include "runner/base/jget.h"
+#include "runner/base/parse.h"
+#include "runner/base/xnew.h"
+
+static const char *const answers[] = {"placed",    "same",          "other_content",
+                                      "no_budget", "no_allocation", "no_project",
+                                      "closed",    "disabled",      "no_price"};
+
+static struct db_conf conf;
+static struct spec *spec;
+static pthread_barrier_t ready;
+
+struct one {
+    pthread_t thread;
+    int64_t person;
+    char key[LEDGER_KEY_LEN + 1];
+};
+
+static void *place(void *arg)
+{
+    const struct one *one = arg;
+    struct err e = {""};
+    struct db *db = NULL;
+    struct place_result result;
+    int r = db_open(&conf, DB_PORTAL, &db, &e);
+    pthread_barrier_wait(&ready);
+    if (r == 0)
+        r = ledger_place(db, &(struct place_ask){one->person, one->key, spec}, &result, &e);
+    if (r == 0)
+        printf("%s %s %" PRId64 " %" PRId64 " %" PRId64 "\n", one->key, answers[result.answer],
+               result.job, result.hold_gpums, result.free_gpums);
+    else
+        printf("%s error %s\n", one->key, e.text);
+    fflush(stdout);
+    db_close(db);
+    return NULL;
+}
+
+static int make_spec(const char *project, struct err *e)
+{
+    static const struct spec_limits limits = {1, 8, 8, INT64_C(86400000)};
+    struct spec_fault fault;
+    AUTO(json_freep)
+    json_t *request =
+        json_pack("{s:s, s:s, s:i, s:s, s:[s]}", "project", project, "name", "probe",
+                  "gpus_per_node", 1, "time_limit", "1h", "command", "true");
+    if (spec_parse(request, &limits, &spec, &fault) < 0)
+        return err_set(e, -1, "%s: %s", fault.field, fault.why.text);
+    return 0;
+}
+
+/* Every role may use, and the server can prepare, all the statements that name it. */
+static int open_roles(void)
+{
+    static const enum db_role roles[] = {DB_PORTAL, DB_RUNNER, DB_ADMIN, DB_REPORT};
+    for (size_t i = 0; i < COUNT(roles); i++) {
+        struct err e = {""};
+        struct db *db = NULL;
+        int r = db_open(&conf, roles[i], &db, &e);
+        db_close(db);
+        printf("role %d: %s\n", (int)roles[i], r < 0 ? e.text : "ok");
+        if (r < 0)
+            return 1;
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct err e = {""};
+    struct conf *c = NULL;
+    int64_t person, count;
+    if (argc != 2 && (argc != 6 || parse_i64(argv[2], 1, INT64_MAX, &person) < 0 ||
+                      parse_i64(argv[4], 1, 1000, &count) < 0)) {
+        fputs("place_probe CONF PERSON PROJECT COUNT PREFIX\n", stderr);
+        return 2;
+    }
+    if (conf_read(argv[1], &c, &e) < 0 || db_conf_read(c, &conf, &e) < 0 ||
+        (argc == 6 && make_spec(argv[3], &e) < 0)) {
+        fprintf(stderr, "place_probe: %s\n", e.text);
+        return 1;
+    }
+    if (argc == 2) {
+        int status = open_roles();
+        conf_free(c);
+        return status;
+    }
+    struct one *all = xnew_array(struct one, (size_t)count);
+    pthread_barrier_init(&ready, NULL, (unsigned)count);
+    for (int64_t i = 0; i < count; i++) {
+        all[i].person = person;
+        snprintf(all[i].key, sizeof(all[i].key), "%.24s%0*" PRId64, argv[5],
+                 (int)(LEDGER_KEY_LEN - strnlen(argv[5], 24)), i);
+        if (pthread_create(&all[i].thread, NULL, place, &all[i]))
+            abort();
+    }
+    for (int64_t i = 0; i < count; i++)
+        pthread_join(all[i].thread, NULL);
+    free(all);
+    spec_free(spec);
+    conf_free(c);
+    return 0;
+}
