@@ -154,7 +154,7 @@ void error_refusal(const struct site *s, const struct gate *g, bool is_tls,
     struct tm tm;
     AUTO(json_freep) json_t *problem = error_problem(g->status, NULL, g->reason);
     struct evbuffer *body = evbuffer_new();
-    const char *type = error_body(s, NULL, false, problem, body);
+    const char *type = error_body(s, NULL, g->is_api, problem, body);
     strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &tm));
     evbuffer_add_printf(out, "HTTP/1.1 %d %s\r\nDate: %s\r\nConnection: close\r\n", g->status,
                         error_title(g->status), date);

@@ -110,6 +110,7 @@ static enum gate_verdict check_target(struct gate *g, struct text target)
             (target.len - i < 3 || !is_hex(target.data[i + 1]) || !is_hex(target.data[i + 2])))
             return refuse(g, 400, "the target holds a broken percent-encoding");
     }
+    g->is_api = target.len > 5 && memcmp(target.data, "/api/", 5) == 0;
     return GATE_MORE;
 }
 

@@ -41,6 +41,7 @@ struct gate {
     /* After GATE_PASS: the head is the bytes from head_start to head_end. */
     size_t head_start, head_end;
     enum gate_method method; /* also known while refusing, once it was read */
+    bool is_api;             /* as is this: the target begins with "/api/" */
     bool is_persistent;      /* HTTP/1.1, and the client did not ask for the end */
     int fields;
     int64_t body_bytes;

@@ -5,6 +5,7 @@ Knows which page has which form; how forms and streams work is web.py's. What a 
 read as a person reads it, what a test compares is read from the API, which the pages' own
 scripts use too."""
 import json
+import secrets
 import time
 
 from .web import Browser
@@ -16,14 +17,23 @@ class Refused(Exception):
     """The portal said no; the text is what it told the person. `reply` is the whole answer."""
 
     def __init__(self, reply):
-        super().__init__(f"{reply.status}: {reply.page().text[:600]}")
+        is_json = "json" in (reply.headers["Content-Type"] or "")
+        said = reply.text if is_json else reply.page().text
+        super().__init__(f"{reply.status}: {said[:600]}")
         self.reply = reply
 
 
 class Session(Browser):
     person = None
+    token = None  # for what changes something through the API
 
     # ---- coming and going
+
+    def twin(self):
+        """The same login on a connection of its own."""
+        twin = type(self)(*self.made_of)
+        twin.cookies, twin.token, twin.person = dict(self.cookies), self.token, self.person
+        return twin
 
     def try_login(self, university, login, password):
         """The reply to the login form, whatever it is."""
@@ -47,6 +57,39 @@ class Session(Browser):
         form = self.reply.page().find_form("/join")
         return self.send(form, {"project": project, "note": note})
 
+    # ---- the API
+
+    def get_json(self, path):
+        """What the API replies; Refused if it is no 2xx."""
+        reply = self.request("GET", path, headers={"Accept": "application/json"})
+        if reply.status != 200:
+            raise Refused(reply)
+        return reply.json()
+
+    def api_request(self, body):
+        """(headers, bytes) of a POST to the API, but for Host and Content-Length."""
+        self.token = self.token or self.get_json("/api/v1/session")["token"]
+        text = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self._headers("POST", {"Content-Type": "application/json",
+                                      "X-Form-Token": self.token}), text
+
+    def post_json(self, path, body):
+        """The reply, whatever it is. Body: what becomes JSON, or bytes as they are."""
+        headers, text = self.api_request(body)
+        return self.request("POST", path, text, headers)
+
+    def try_submit_json(self, request, key=None):
+        """The reply to a job placed through the API, under a new key unless one is given."""
+        return self.post_json("/api/v1/jobs",
+                              dict(request, key=key or secrets.token_hex(16)))
+
+    def submit_json(self, request):
+        """The number of the new job."""
+        reply = self.try_submit_json(request)
+        if reply.status != 201:
+            raise Refused(reply)
+        return reply.json()["id"]
+
     # ---- jobs
 
     def try_submit(self, **fields):
@@ -65,11 +108,7 @@ class Session(Browser):
 
     def job(self, job):
         """A job as the API tells it."""
-        reply = self.request("GET", f"/api/v1/jobs/{job}",
-                             headers={"Accept": "application/json"})
-        if reply.status != 200:
-            raise Refused(reply)
-        return reply.json()
+        return self.get_json(f"/api/v1/jobs/{job}")
 
     def wait_job(self, job, *states, seconds=60):
         """Waits until the job is in one of the states (by default: over), and returns it."""

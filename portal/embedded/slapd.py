@@ -24,12 +24,15 @@ import pathlib
 import shutil
 import socket
 import subprocess
-import time
 import urllib.parse
+
+from . import process
+from .ca import Authority
 
 SCHEMAS = ("core", "cosine", "nis", "inetorgperson", "dyngroup")
 START_SECONDS = 10
 START_TRIES = 5  # a free port may be taken by another between looking and binding
+HOSTS = ("127.0.0.1", "localhost")
 SERVICE = "cn=portal,ou=services"
 
 
@@ -105,38 +108,6 @@ def entry(dn, **attributes):
     return "\n".join(lines) + "\n\n"
 
 
-class Authority:
-    """A CA in a folder, and the certificates it signs; ECDSA, made by openssl's command."""
-
-    def __init__(self, folder):
-        self.folder = pathlib.Path(folder)
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.certificate = self.folder / "ca.pem"
-        self.key = self.folder / "ca.key"
-        if not self.certificate.exists():
-            run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-                "-nodes", "-keyout", self.key, "-out", self.certificate, "-days", "3650",
-                "-subj", "/O=Firefly demonstration/CN=Directory CA",
-                "-addext", "basicConstraints=critical,CA:TRUE",
-                "-addext", "keyUsage=critical,keyCertSign,cRLSign")
-
-    def sign(self, name, hosts=("127.0.0.1", "localhost"), expired=False):
-        """The paths (certificate, key) of NAME; made once."""
-        cert, key = self.folder / f"{name}.pem", self.folder / f"{name}.key"
-        if cert.exists():
-            return cert, key
-        request, extensions = self.folder / f"{name}.csr", self.folder / f"{name}.ext"
-        alternative = ",".join(("IP:" if h.replace(".", "").isdigit() else "DNS:") + h
-                               for h in hosts)
-        extensions.write_text(f"subjectAltName={alternative}\nextendedKeyUsage=serverAuth\n")
-        run("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-            "-keyout", key, "-out", request, "-subj", f"/CN={hosts[0]}")
-        run("openssl", "x509", "-req", "-in", request, "-CA", self.certificate,
-            "-CAkey", self.key, "-CAcreateserial", "-days", "-1" if expired else "3650",
-            "-out", cert, "-extfile", extensions)
-        return cert, key
-
-
 def free_ports(count):
     """Ports of 127.0.0.1 that nobody has at this moment."""
     taken = []
@@ -160,11 +131,12 @@ class Slapd:
         self.has_tls, self.needs_tls, self.allow = has_tls, needs_tls, allow
         self.policy, self.extra = policy, extra
         self.process = None
+        self.ports = None  # (plain, TLS), kept over restarts: whoever was told them comes back
         self.ldap_uri = self.ldaps_uri = ""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         authority = None if cert and ca else Authority(self.folder / "tls")
         self.ca = pathlib.Path(ca) if ca else authority.certificate
-        self.cert, self.key = (cert, key) if cert else authority.sign("server")
+        self.cert, self.key = (cert, key) if cert else authority.sign("server", HOSTS)
         self.socket = self.folder / "ldapi"
         self.ldapi_uri = "ldapi://" + urllib.parse.quote(str(self.socket), safe="")
 
@@ -198,13 +170,8 @@ class Slapd:
         raise RuntimeError("slapd does not start: " + said)
 
     def stop(self):
-        if self.process and self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        if self.process:
+            process.stop(self.process)
         self.process = None
 
     def section(self, university, name, uri=None, **more):
@@ -313,25 +280,22 @@ class Slapd:
         return entry(u.dn(p.login), **{k: v for k, v in attributes.items() if v is not None})
 
     def _try_start(self, config):
-        plain, secure = free_ports(2)
+        plain, secure = self.ports or free_ports(2)
         self.socket.unlink(missing_ok=True)
         self.ldap_uri = f"ldap://127.0.0.1:{plain}"
         self.ldaps_uri = f"ldaps://127.0.0.1:{secure}"
         listen = [self.ldap_uri, self.ldapi_uri] + ([self.ldaps_uri] if self.has_tls else [])
-        with open(self.folder / "slapd.log", "w") as log:
-            self.process = subprocess.Popen(
-                [find_program("slapd"), "-f", config, "-h", " ".join(listen), "-d", "0"],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder)
-        until = time.monotonic() + START_SECONDS
-        while self.process.poll() is None and time.monotonic() < until:
-            if self._answers(plain) and self.socket.exists():
-                return True
-            try:
-                self.process.wait(0.01)  # its end, or a short while until the next look
-            except subprocess.TimeoutExpired:
-                pass
-        self.stop()
-        return False
+        self.process = process.start(
+            [find_program("slapd"), "-f", config, "-h", " ".join(listen), "-d", "0"],
+            self.folder / "slapd.log", cwd=self.folder)
+        try:
+            process.wait_until(lambda: self._answers(plain) and self.socket.exists(),
+                               START_SECONDS, self.process, "slapd")
+        except (RuntimeError, TimeoutError):
+            self.stop()
+            return False
+        self.ports = plain, secure
+        return True
 
     @staticmethod
     def _answers(port):

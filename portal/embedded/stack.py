@@ -169,8 +169,7 @@ class Stack(Layout):
         self.write_conf()
 
     def _start_agent(self):
-        self._start_daemon("agent", "runner-agent", None, lambda: accepts(self.agent_socket),
-                           [self.conf])
+        self._start_daemon("agent", "runner-agent", None, lambda: accepts(self.agent_socket))
 
     def _start_runnerd(self):
         self._start_daemon("runnerd", "runnerd", self.runner_uid,
@@ -190,10 +189,11 @@ class Stack(Layout):
     def _told_port(self):
         return self.port_file.exists() and self.port_file.read_text().strip()
 
-    def _start_daemon(self, name, program, uid, is_ready, args=None):
-        args = args or ["--config", self.conf]
+    def _start_daemon(self, name, program, uid, is_ready):
+        args = ["--config", self.conf]
+        groups = [DATABASE_GID, self.runner_uid] if uid is not None else []  # their sockets' groups
         child = process.start([self.program(program), *args], self.folder / f"log/{name}.log",
-                              uid, [DATABASE_GID] if uid is not None else [], self.environment)
+                              uid, groups, self.environment)
         self.children[name] = child
         try:
             process.wait_until(is_ready, READY_S, child, name)

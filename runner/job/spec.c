@@ -44,6 +44,10 @@ enum { ARGUMENTS_MAX = 256, ENV_VALUE_MAX = 4096, RETRIES_MAX = 10 };
 static const int64_t TIME_MIN_MS = 1000, TIME_MAX_MS = INT64_C(31) * 86400000;
 static const int64_t MEMORY_MAX = INT64_C(1) << 46;
 
+struct range {
+    int64_t min, max;
+};
+
 /* One check after the other; the first that fails names its field and ends the rest. */
 struct checker {
     const json_t *in;
@@ -99,19 +103,19 @@ static int choice(struct checker *c, const char *field, const char *const *names
 }
 
 /* A duration comes as text ("2h") under `field` or as milliseconds under `field_ms`. */
-static int64_t duration(struct checker *c, const char *field, const char *field_ms, int64_t min,
-                        int64_t value)
+static int64_t duration(struct checker *c, const char *field, const char *field_ms,
+                        struct range range, int64_t value)
 {
     const char *t = text(c, field, 64, NULL);
     if (!t)
-        return whole(c, field_ms, min, TIME_MAX_MS, value);
+        return whole(c, field_ms, range.min, range.max, value);
     int64_t ms = value;
-    int r = c->r < 0 ? 0 : parse_duration_ms(t, min, TIME_MAX_MS, &ms);
+    int r = c->r < 0 ? 0 : parse_duration_ms(t, range.min, range.max, &ms);
     if (r < 0) {
         struct err why;
         char low[32], high[32];
-        parse_duration_text(min, low);
-        parse_duration_text(TIME_MAX_MS, high);
+        parse_duration_text(range.min, low);
+        parse_duration_text(range.max, high);
         if (r == -ERANGE)
             err_set(&why, r, "%s: '%.32s' is not from %s to %s", field, t, low, high);
         else
@@ -235,42 +239,24 @@ static void put_program(struct checker *c, json_t *out)
     json_object_set_new(out, "script", json_string(script));
 }
 
-static void check_size(struct checker *c, const struct spec_limits *max, int64_t nodes,
-                       int64_t gpus_per_node)
+static void check_sum(struct checker *c, const struct spec_limits *max, int64_t nodes,
+                      int64_t gpus_per_node)
 {
     struct err why;
-    if (c->r == 0 && gpus_per_node > max->gpus_per_node) {
-        err_set(&why, 0, "gpus_per_node: %lld is more than any node has; ask for at most %lld",
-                (long long)gpus_per_node, (long long)max->gpus_per_node);
-        fault_at(c, "gpus_per_node", -EINVAL, why.text);
-    } else if (c->r == 0 && nodes > max->nodes) {
-        err_set(&why, 0, "nodes: %lld is more than the cluster has; ask for at most %lld",
-                (long long)nodes, (long long)max->nodes);
-        fault_at(c, "nodes", -EINVAL, why.text);
-    } else if (c->r == 0 && nodes * gpus_per_node > max->gpus) {
-        err_set(&why, 0, "gpus_per_node: %lld GPUs in all are more than the cluster's %lld",
-                (long long)(nodes * gpus_per_node), (long long)max->gpus);
-        fault_at(c, "gpus_per_node", -EINVAL, why.text);
-    }
-}
-
-static void check_limit(struct checker *c, const struct spec_limits *max, int64_t limit_ms)
-{
-    if (c->r < 0 || limit_ms <= max->time_limit_ms)
+    if (c->r < 0 || nodes * gpus_per_node <= max->gpus)
         return;
-    struct err why;
-    char longest[32];
-    parse_duration_text(max->time_limit_ms, longest);
-    err_set(&why, 0, "time_limit: longer than the site allows; ask for at most %s", longest);
-    fault_at(c, "time_limit", -EINVAL, why.text);
+    err_set(&why, 0, "gpus_per_node: %lld GPUs in all are more than the cluster's %lld",
+            (long long)(nodes * gpus_per_node), (long long)max->gpus);
+    fault_at(c, "gpus_per_node", -EINVAL, why.text);
 }
 
 static json_t *canonical(struct checker *c, const struct spec_limits *max)
 {
     json_t *out = json_object();
-    int64_t nodes = whole(c, "nodes", 1, 10000, 1);
-    int64_t gpus = whole(c, "gpus_per_node", 1, 1000000000, -1);
-    int64_t limit_ms = duration(c, "time_limit", "time_limit_ms", TIME_MIN_MS, -1);
+    struct range limit = {TIME_MIN_MS, max->time_limit_ms}, interval = {0, TIME_MAX_MS};
+    int64_t nodes = whole(c, "nodes", 1, max->nodes, 1);
+    int64_t gpus = whole(c, "gpus_per_node", 1, max->gpus_per_node, -1);
+    int64_t limit_ms = duration(c, "time_limit", "time_limit_ms", limit, -1);
     if (c->r == 0 && gpus < 0)
         fault_at(c, "gpus_per_node", -EINVAL, "gpus_per_node: missing");
     if (c->r == 0 && limit_ms < 0)
@@ -294,15 +280,14 @@ static json_t *canonical(struct checker *c, const struct spec_limits *max)
     if (c->r == 0 && jget_bool_or(c->in, "checkpoint", false, &checkpoint, &why) < 0)
         fault_at(c, "checkpoint", -EINVAL, why.text);
     json_object_set_new(out, "checkpoint", json_boolean(checkpoint));
-    json_object_set_new(
-        out, "checkpoint_interval_ms",
-        json_integer(duration(c, "checkpoint_interval", "checkpoint_interval_ms", 0, 0)));
+    json_object_set_new(out, "checkpoint_interval_ms",
+                        json_integer(duration(c, "checkpoint_interval",
+                                              "checkpoint_interval_ms", interval, 0)));
     json_object_set_new(out, "retries", json_integer(whole(c, "retries", 0, RETRIES_MAX, 0)));
     json_object_set_new(
         out, "priority",
         json_string(priority_names[choice(c, "priority", priority_names, 3, 1)]));
-    check_size(c, max, nodes, gpus);
-    check_limit(c, max, limit_ms);
+    check_sum(c, max, nodes, gpus);
     return out;
 }
 

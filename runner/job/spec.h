@@ -65,7 +65,7 @@ struct spec_limits {
 /* What was wrong, field by field, so that a form can mark it. */
 struct spec_fault {
     char field[32];
-    struct err why; /* "gpus_per_node: 9999 is more than the 8 of any node; ask for …" */
+    struct err why; /* "gpus_per_node: 9999 is not from 1 to 8" */
 };
 
 /* Checks `request` and makes the canonical form. -EINVAL: the first fault is in `fault`. The result

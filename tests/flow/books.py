@@ -36,7 +36,8 @@ class Result:
     """What a command printed and how it ended."""
 
     def __init__(self, done):
-        self.code, self.out, self.err = done.returncode, done.stdout, done.stderr
+        self.code = done.returncode
+        self.out, self.err = done.stdout.decode(), done.stderr.decode()
 
     def json(self):
         return json.loads(self.out)
@@ -68,7 +69,7 @@ class Books:
 
     def quota(self, *args, stdin=subprocess.DEVNULL, env=None):
         return Result(subprocess.run(
-            [str(QUOTA), *map(str, args)], stdin=stdin, capture_output=True, text=True, check=False,
+            [str(QUOTA), *map(str, args)], stdin=stdin, capture_output=True, check=False,
             env={**os.environ, "FIREFLY_CONFIG": str(self.conf), **(env or {})}))
 
     def ok(self, *args):
@@ -94,7 +95,7 @@ class Books:
         password = (self.folder / f"{account}.password").read_text().strip()
         return Result(subprocess.run(
             ["mariadb", "--no-defaults", "--batch", "--skip-column-names", f"--user=firefly_{account}",
-             f"--socket={self.mariadb.socket}", "firefly"], input=text, capture_output=True, text=True,
+             f"--socket={self.mariadb.socket}", "firefly"], input=text.encode(), capture_output=True,
             check=False, env={**os.environ, "MYSQL_PWD": password}))
 
     def call(self, account, text):

@@ -90,7 +90,7 @@ class Killed(sites.SiteTest):
         placed = []
 
         def submit_on_and_on(who):
-            session = self.site.session("alice", who)
+            session = self.session("alice", who)
             project = {"north": "climate", "south": "optics"}[who]
             while not stop.is_set():
                 key = os.urandom(16).hex()

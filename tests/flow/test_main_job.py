@@ -18,7 +18,8 @@ echo '{"answer": 42}' > result.json
 class MainJob(sites.SiteTest):
     def submit(self, session, **more):
         return session.submit(**{"project": "climate", "name": "main", "gpus_per_node": 2,
-                                 "time_limit": "10m", "script": SCRIPT, **more})
+                                 "gpu_type": "a100", "time_limit": "10m",
+                                 "script": SCRIPT, **more})
 
     def test_a_job_runs_and_is_charged_for_what_it_used(self):
         alice = self.alice
@@ -38,6 +39,15 @@ class MainJob(sites.SiteTest):
         after = self.balance("climate")
         self.assertEqual(before["free_gpums"] - after["free_gpums"], done["charged_gpums"])
         self.assertEqual(after["held_gpums"], before["held_gpums"])
+        self.assert_books_hold()
+
+    def test_a_job_for_any_gpus_holds_the_dearest_and_is_charged_what_it_got(self):
+        alice = self.alice
+        job = self.submit(alice, gpu_type="any", script="exit 0\n")
+        self.assertEqual(alice.job(job)["hold_gpums"], 2 * 2 * 600_000)  # an h100 counts twice
+        done = alice.wait_job(job, "completed")
+        ran_ms = sum(a["run_ms"] for a in done["attempts"])
+        self.assertEqual(done["charged_gpums"], 2 * ran_ms)
         self.assert_books_hold()
 
     def test_a_job_has_its_environment_and_its_persons_uid(self):

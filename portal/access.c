@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Loads the job and the person, asks access_may(), and audits. */
+#include "portal/access.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "portal/session.h"
+#include "runner/base/random.h"
+
+static void free_job(void *job)
+{
+    job_row_free(job);
+}
+
+static void free_person(void *person)
+{
+    person_free(person);
+}
+
+const char *access_actor(const struct request *r)
+{
+    const struct session *s = session_of(r);
+    const char *actor = arena_printf(r->arena, "%.30s/%.32s", s->directory, s->login);
+    return actor ? actor : "?";
+}
+
+int access_person(struct worker *w, struct request *r, struct person **out)
+{
+    int code = 0;
+    struct db *db = worker_db(w, &code, &r->err);
+    if (db)
+        code = person_load(db, session_of(r)->person_id, out, &r->err);
+    if (db && code == 0)
+        request_keep(r, free_person, *out);
+    return code;
+}
+
+static struct access_object object_of(const struct job_row *j)
+{
+    return (struct access_object){j->person_id, j->project_id, j->tenant_id};
+}
+
+bool access_also(const struct access_found *f, enum access_what what)
+{
+    return access_may(f->person, what, object_of(f->job)) != ACCESS_NO;
+}
+
+static int audit(struct db *db, struct request *r, const char *verb, int64_t job)
+{
+    char key[33], object[32];
+    const char *origin = arena_printf(r->arena, "portald %s", r->address);
+    random_hex(key, 16);
+    snprintf(object, sizeof(object), "job %lld", (long long)job);
+    return db_exec(db, SQL_AUDIT_NOTE,
+                   DB_ARGS(DB_STR(access_actor(r)), DB_STR(origin ? origin : "portald"),
+                           DB_STR(verb), DB_STR(object), DB_STR("as administrator"),
+                           DB_STR(key)),
+                   NULL, &r->err);
+}
+
+int access_job(struct worker *w, struct request *r, enum access_what what, const char *verb,
+               struct access_found *out)
+{
+    int64_t id;
+    int code = request_param_i64(r, "id", &id);
+    struct db *db = code == 0 ? worker_db(w, &code, &r->err) : NULL;
+    if (!db)
+        return code;
+    code = jobs_get(db, id, &out->job, &r->err);
+    if (code < 0)
+        return code;
+    request_keep(r, free_job, out->job);
+    code = access_person(w, r, &out->person);
+    if (code < 0)
+        return code;
+    enum access may = access_may(out->person, what, object_of(out->job));
+    if (may == ACCESS_NO)
+        return err_set(&r->err, -ENOENT, "job %lld: not found", (long long)id);
+    return may == ACCESS_AUDITED ? audit(db, r, verb, id) : 0;
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+/* One job and the person who asks for it: found, and allowed, or not there at all.
+ *
+ * The rules are quota/person.h's; this loads what they need and writes the audit row that an
+ * administrator's look at others' things demands. Blocks: a worker's. */
+#ifndef FF_PORTAL_ACCESS_H
+#define FF_PORTAL_ACCESS_H
+
+#include "portal/request.h"
+#include "portal/worker.h"
+#include "quota/jobs.h"
+#include "quota/person.h"
+
+/* Both die with the request. */
+struct access_found {
+    struct job_row *job;
+    struct person *person;
+};
+
+/* The job of the route's ":id". `verb` is for the audit: "view", "cancel". -ENOENT: there is
+ * none, or none that this person may `what`. */
+int access_job(struct worker *w, struct request *r, enum access_what what, const char *verb,
+               struct access_found *out);
+
+/* The person of the session; dies with the request. */
+int access_person(struct worker *w, struct request *r, struct person **out);
+
+bool access_also(const struct access_found *f, enum access_what what);
+
+/* "north/alice": who did it, for requests and audit rows; the arena's. */
+const char *access_actor(const struct request *r);
+
+#endif

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A table of sentences; only a spent budget needs arithmetic. */
+#include "portal/refusal.h"
+
+#include <inttypes.h>
+
+#include "portal/shown.h"
+#include "runner/base/cleanup.h"
+
+int64_t refusal_fitting_ms(int64_t time_limit_ms, int64_t hold_gpums, int64_t free_gpums)
+{
+    if (hold_gpums <= 0 || free_gpums <= 0)
+        return 0;
+    __extension__ typedef __int128 wide;
+    int64_t ms = (int64_t)((wide)time_limit_ms * free_gpums / hold_gpums);
+    int64_t unit = ms >= 120000 ? 60000 : 1000;
+    return ms - ms % unit;
+}
+
+static const char *gpus_text(struct arena *a, const struct spec *s)
+{
+    int64_t gpus = spec_gpus(s);
+    return arena_printf(a, "%" PRId64 " %s", gpus, gpus == 1 ? "GPU" : "GPUs");
+}
+
+/* ", counted ×2" for GPUs that do not count as one each. */
+static const char *counted_text(struct arena *a, const struct spec *s, int64_t hold_gpums)
+{
+    __extension__ typedef __int128 wide;
+    wide plain = (wide)spec_gpus(s) * s->time_limit_ms;
+    int64_t permille =
+        plain > 0 ? (int64_t)(((wide)hold_gpums * 1000 + plain / 2) / plain) : 1000;
+    const char *text =
+        permille == 1000 ? "" : arena_printf(a, ", counted %s", shown_weight(a, permille));
+    return text ? text : "";
+}
+
+static struct refusal no_budget(struct arena *a, const struct spec *s,
+                                const struct place_result *p)
+{
+    struct shown_pair hours = shown_hours_pair(a, p->hold_gpums, p->free_gpums);
+    int64_t fit_ms = refusal_fitting_ms(s->time_limit_ms, p->hold_gpums, p->free_gpums);
+    const char *gpus = gpus_text(a, s);
+    struct refusal r = {.type = "no-budget", .field = "time_limit", .status = 422};
+    r.detail =
+        arena_printf(a,
+                     "The job would hold %s GPU-hours (%s for %s%s), but project %s has %s "
+                     "free for you.",
+                     hours.a, gpus, shown_duration(a, s->time_limit_ms),
+                     counted_text(a, s, p->hold_gpums), s->project, hours.b);
+    r.at_field = "More than is free";
+    if (fit_ms >= 1000)
+        r.at_field =
+            arena_printf(a, "At most %s fits with %s", shown_duration(a, fit_ms), gpus);
+    if (fit_ms >= 1000)
+        r.remedy = arena_printf(a,
+                                "%s for at most %s would fit. Ask for fewer GPUs or less time, "
+                                "or ask the project's PI for more GPU-hours.",
+                                gpus, shown_duration(a, fit_ms));
+    else
+        r.remedy =
+            "Wait until running jobs give back what they do not use, or ask the project's PI "
+            "for more GPU-hours.";
+    return r;
+}
+
+struct refusal refusal_of(struct arena *a, const struct spec *s, const struct place_result *p)
+{
+    static const struct refusal answers[] = {
+        [PLACE_OTHER_CONTENT] =
+            {"other-content", "", "This form was sent before, with other content.",
+             "Look at the job it made; to place another one, send it again.", 409},
+        [PLACE_NO_ALLOCATION] =
+            {"no-allocation", "project", "The project has no GPU-hours that may be used today.",
+             "Ask the project's PI for an allocation, or choose another project.", 422},
+        [PLACE_NO_PROJECT] = {"no-project", "project", "You have no project of this name.",
+                              "Choose one of yours, or ask to join it on the home page.", 422},
+        [PLACE_CLOSED] =
+            {"closed", "project", "The project is closed and takes no jobs.",
+             "Choose another project, or ask the site's administrators to open it.", 422},
+        [PLACE_DISABLED] = {"disabled", "", "Your account is disabled and cannot place jobs.",
+                            "Ask the site's administrators.", 403},
+        [PLACE_NO_PRICE] = {"no-gpu-type", "gpu_type", "The site has no GPUs of this type.",
+                            "Choose \"any\", or one of the types offered.", 422},
+    };
+    if (p->answer == PLACE_NO_BUDGET)
+        return no_budget(a, s, p);
+    return answers[p->answer];
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The whole site as one table: method, path, who may, how the body is read, what the worker
+ * loads, what the loop replies. Start reading here.
+ *
+ * The way of a submit: load_place() (pages/job_new.c) checks the form, place_job() (place.c)
+ * checks the request by spec_parse() (runner/job/spec.c) and calls ledger_place()
+ * (quota/ledger.c), whose one call of the procedure job_place (quota/db/migrations) writes
+ * the job, its hold and its first event; then show_placed() knocks on runnerd and leads to
+ * the job's page. */
+#include "portal/routes.h"
+
+#include "portal/api/api.h"
+#include "portal/page.h"
+#include "portal/pages/pages.h"
+#include "portal/portal.h"
+#include "portal/static_files.h"
+#include "runner/base/cleanup.h"
+
+static void show_static(struct request *r, int status)
+{
+    (void)status;
+    static_files_show(r->site->files, r, request_param(r, "name"));
+}
+
+const struct route routes[] = {
+    /* coming and going */
+    ROUTE(GET, "/login", ROLE_ANYONE, ROUTE_SESSION, NULL, show_login),
+    ROUTE(POST, "/login", ROLE_ANYONE, ROUTE_FORM, load_login_try, show_login_try),
+    ROUTE(POST, "/logout", ROLE_PERSON, ROUTE_FORM, load_logout, show_logout),
+    ROUTE(GET, "/static/:name", ROLE_ANYONE, 0, NULL, show_static),
+
+    /* home */
+    ROUTE(GET, "/", ROLE_PERSON, 0, load_home, page_show),
+    ROUTE(POST, "/join", ROLE_PERSON, ROUTE_FORM, load_join, show_joined),
+
+    /* jobs */
+    ROUTE(GET, "/jobs", ROLE_PERSON, 0, load_jobs, page_show),
+    ROUTE(GET, "/jobs/new", ROLE_PERSON, 0, load_job_new, page_show),
+    ROUTE(POST, "/jobs", ROLE_PERSON, ROUTE_FORM, load_place, show_placed),
+    ROUTE(GET, "/jobs/:id", ROLE_PERSON, 0, load_job, show_job),
+    ROUTE(POST, "/jobs/:id/cancel", ROLE_PERSON, ROUTE_FORM, load_cancel, show_cancelled),
+    ROUTE(GET, "/jobs/:id/log", ROLE_PERSON, 0, load_log, show_log),
+    ROUTE(GET, "/jobs/:id/events", ROLE_PERSON, 0, load_log, show_events),
+    ROUTE(GET, "/jobs/:id/files", ROLE_PERSON, 0, load_files, show_files),
+    ROUTE(GET, "/jobs/:id/files/*path", ROLE_PERSON, 0, load_files, show_file),
+
+    /* the API */
+    ROUTE(GET, "/api/v1/session", ROLE_PERSON, ROUTE_API, api_load_session, api_show),
+    ROUTE(GET, "/api/v1/projects", ROLE_PERSON, ROUTE_API, api_load_projects, api_show),
+    ROUTE(GET, "/api/v1/jobs", ROLE_PERSON, ROUTE_API, api_load_jobs, api_show),
+    ROUTE(POST, "/api/v1/jobs", ROLE_PERSON, ROUTE_API, api_load_place, api_show_placed),
+    ROUTE(GET, "/api/v1/jobs/:id", ROLE_PERSON, ROUTE_API, api_load_job, api_show),
+    ROUTE(POST, "/api/v1/jobs/:id/cancel", ROLE_PERSON, ROUTE_API, api_load_cancel,
+          api_show_cancelled),
+};
+
+const size_t routes_count = COUNT(routes);

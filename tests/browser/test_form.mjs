@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The form of a new job when it is filled in wrong: what was typed stays, the field is marked, the
+ * number and the remedy are said, and the keyboard is enough. */
+import assert from 'node:assert/strict';
+import { logIn, person, run, site, test } from './browser.mjs';
+
+const good = { name: 'mended', gpus_per_node: '1', time_limit: '1m', script: 'true' };
+
+async function send(page, fields) {
+    for (const [name, value] of Object.entries(fields))
+        await page.locator(`[name=${name}]`).fill(value);
+    await page.locator('#job-form [type=submit]').click();
+    await page.waitForLoadState();
+}
+
+test('each wrong value is named and mended', async ({ page, shot, complaints }) => {
+    const cases = [
+        ['gpus_per_node', '0', 'GPUs: 0 is less than 1'],
+        ['gpus_per_node', '-1', 'GPUs: -1 is less than 1'],
+        ['gpus_per_node', '9999', 'GPUs: 9999 is more than 8'],
+        ['gpus_per_node', '1e9', 'GPUs: "1e9" is not a whole number'],
+        ['time_limit', '25:61', 'Time limit: "25:61" is not a duration; write it like 90s, 30m, 2h, 1d12h or 01:30:00'],
+        ['name', '', 'Name: must be given'],
+        ['name', '🐝'.repeat(81), 'Name: has 81 characters, allowed are 1 to 80'],
+    ];
+    await logIn(page, person('alice', 'north'));
+    await page.goto(site.url + '/jobs/new');
+    for (const [field, value, answer] of cases) {
+        await send(page, { ...good, [field]: value });
+        await page.locator('.problem').waitFor();
+        assert.equal(await page.locator('.problem').textContent(), answer);
+        const input = page.locator(`[name=${field}]`);
+        assert.equal(await input.inputValue(), value);
+        assert.equal(await input.getAttribute('aria-invalid'), 'true');
+        assert.ok(await input.evaluate(e => e === document.activeElement), 'the wrong field has the focus');
+        assert.equal(await page.locator('[name=script]').inputValue(), 'true');
+    }
+    await send(page, { ...good, gpus_per_node: '9999', time_limit: '25:61' });
+    assert.equal(await page.locator('.problem').count(), 2);
+    await shot('two-wrong');
+    await send(page, { ...good, gpus_per_node: '8', time_limit: '7d' });
+    await page.locator('#refusal').waitFor();
+    assert.match(await page.locator('#refusal').textContent(),
+        /would hold 2688\.0 GPU-hours \(8 GPUs for 7 d, counted ×2\), but project climate has \d+\.\d free for you\.\s+8 GPUs for at most \d+ h/);
+    await shot('too-dear');
+    await send(page, good);
+    await page.waitForURL(/\/jobs\/\d+$/);
+    complaints.length = 0; // the browser writes down each 422
+});
+
+test('names are text and nothing else', async ({ page }) => {
+    await logIn(page, person('alice', 'north'));
+    for (const name of ['<script>document.title = "x"</script>', "'; DROP TABLE job; --", '🐝 bees', '{{token}}']) {
+        await page.goto(site.url + '/jobs/new');
+        await send(page, { ...good, name });
+        await page.waitForURL(/\/jobs\/\d+$/);
+        assert.equal(await page.locator('h1').textContent(), name);
+        assert.match(await page.title(), /^Job \d+ · /);
+    }
+});
+
+test('submitting again starts from the earlier job', async ({ page }) => {
+    await logIn(page, person('alice', 'north'));
+    await page.goto(site.url + '/jobs/new');
+    await send(page, { ...good, name: 'first', gpus_per_node: '2', script: 'echo one\necho two' });
+    await page.waitForURL(/\/jobs\/\d+$/);
+    await page.getByRole('link', { name: 'Submit again' }).click();
+    await page.locator('#job-form').waitFor();
+    assert.equal(await page.locator('[name=name]').inputValue(), 'first');
+    assert.equal(await page.locator('[name=gpus_per_node]').inputValue(), '2');
+    assert.equal(await page.locator('[name=script]').inputValue(), 'echo one\necho two');
+});
+
+test('a phone in the dark', { viewport: { width: 390, height: 800 }, colorScheme: 'dark' }, async ({ page, shot }) => {
+    await logIn(page, person('alice', 'north'));
+    for (const path of ['/', '/jobs', '/jobs/new']) {
+        await page.goto(site.url + path);
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        assert.ok(wide <= 0, `${path} is ${wide} pixels wider than the screen`);
+        await shot(path.replaceAll('/', '') || 'home');
+    }
+});
+
+await run();

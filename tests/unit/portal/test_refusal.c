@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Refusals say the number and the remedy. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "portal/place.h"
+#include "portal/refusal.h"
+#include "portal/shown.h"
+#include "runner/base/cleanup.h"
+
+#define HOUR INT64_C(3600000)
+
+static void a_spent_budget_names_hold_free_and_what_fits(void **state)
+{
+    struct arena *a = arena_new(64 * 1024);
+    struct spec s = {
+        .project = "climate", .nodes = 1, .gpus_per_node = 8, .time_limit_ms = 48 * HOUR};
+    struct place_result p = {
+        .answer = PLACE_NO_BUDGET, .hold_gpums = 384 * HOUR, .free_gpums = 120 * HOUR};
+    (void)state;
+    struct refusal r = refusal_of(a, &s, &p);
+    assert_int_equal(r.status, 422);
+    assert_string_equal(r.type, "no-budget");
+    assert_string_equal(r.detail,
+                        "The job would hold 384.0 GPU-hours (8 GPUs for 2 d), but project "
+                        "climate has 120.0 free for you.");
+    assert_string_equal(r.remedy,
+                        "8 GPUs for at most 15 h would fit. Ask for fewer GPUs or less "
+                        "time, or ask the project's PI for more GPU-hours.");
+    assert_string_equal(r.at_field, "At most 15 h fits with 8 GPUs");
+    p.hold_gpums = 768 * HOUR;
+    assert_non_null(strstr(refusal_of(a, &s, &p).detail, "(8 GPUs for 2 d, counted ×2)"));
+    arena_free(a);
+}
+
+static void amounts_that_differ_a_little_are_shown_to_differ(void **state)
+{
+    struct arena *a = arena_new(64 * 1024);
+    (void)state;
+    struct shown_pair p = shown_hours_pair(a, 8 * HOUR + 3600, 8 * HOUR);
+    assert_string_equal(p.a, "8.001");
+    assert_string_equal(p.b, "8.000");
+    assert_string_equal(shown_hours(a, 12096), "0.003");
+    assert_string_equal(shown_hours(a, 1), "<0.001");
+    assert_string_equal(shown_hours(a, 0), "0.0");
+    arena_free(a);
+}
+
+/* What fits must really fit: its hold is not more than what is free. */
+static void what_is_said_to_fit_fits(void **state)
+{
+    static const int64_t limits[] = {1000, 59999, 90 * 60000, 48 * HOUR, 744 * HOUR};
+    static const int64_t frees[] = {0, 1, 999, 3600000, 118 * HOUR + 7, INT64_C(1) << 50};
+    (void)state;
+    for (size_t i = 0; i < COUNT(limits); i++)
+        for (size_t k = 0; k < COUNT(frees); k++)
+            for (int64_t gpus = 1; gpus <= 64; gpus *= 4) {
+                int64_t fit = refusal_fitting_ms(limits[i], gpus * limits[i], frees[k]);
+                assert_true(fit >= 0 && fit * gpus <= frees[k]);
+                assert_int_equal(fit % 1000, 0);
+            }
+}
+
+static void every_answer_has_a_sentence_and_a_remedy(void **state)
+{
+    struct arena *a = arena_new(64 * 1024);
+    struct spec s = {
+        .project = "climate", .nodes = 1, .gpus_per_node = 1, .time_limit_ms = HOUR};
+    (void)state;
+    for (int i = PLACE_OTHER_CONTENT; i <= PLACE_NO_PRICE; i++) {
+        struct place_result p = {.answer = (enum place_answer)i, .hold_gpums = HOUR};
+        struct refusal r = refusal_of(a, &s, &p);
+        assert_true(r.detail && *r.detail && r.remedy && *r.remedy && *r.type && r.field);
+        assert_true(r.status >= 400 && r.status < 500);
+    }
+    arena_free(a);
+}
+
+static void a_key_is_32_digits(void **state)
+{
+    (void)state;
+    assert_true(place_is_key("0123456789abcdef0123456789abcdef"));
+    assert_false(place_is_key("0123456789abcdef0123456789abcde"));
+    assert_false(place_is_key("0123456789abcdef0123456789abcdef0"));
+    assert_false(place_is_key("0123456789ABCDEF0123456789abcdef"));
+    assert_false(place_is_key(""));
+}
+
+static void the_form_offers_what_the_cluster_has(void **state)
+{
+    struct cluster c = {.nodes = 2,
+                        .gpus_per_node = 8,
+                        .gpus = 12,
+                        .prices = {{"a100", 1000}, {"h100", 2500}},
+                        .price_count = 2};
+    struct cluster unknown = {0};
+    (void)state;
+    struct spec_limits l = cluster_limits(&c, HOUR);
+    assert_int_equal(l.gpus_per_node, 8);
+    assert_int_equal(l.gpus, 12);
+    assert_int_equal(cluster_limits(&unknown, HOUR).gpus_per_node, 64);
+    assert_int_equal(cluster_weight(&c, "any"), 2500);
+    assert_int_equal(cluster_weight(&c, "a100"), 1000);
+    assert_int_equal(cluster_weight(&c, "v100"), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_spent_budget_names_hold_free_and_what_fits),
+        cmocka_unit_test(amounts_that_differ_a_little_are_shown_to_differ),
+        cmocka_unit_test(what_is_said_to_fit_fits),
+        cmocka_unit_test(every_answer_has_a_sentence_and_a_remedy),
+        cmocka_unit_test(a_key_is_32_digits),
+        cmocka_unit_test(the_form_offers_what_the_cluster_has),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
