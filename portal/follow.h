@@ -2,8 +2,8 @@
 /* Jobs that open pages watch: their state and what is added to their log, as server-sent
  * events.
  *
- *   state   {state, words, tone, reason, is_final, held, charged, attempt}    when any of it changes
- *   log     {attempt, from, to, text}      bytes from … to of that attempt's log, as logtext.h shows them
+ *   state   {state, words, tone, reason, is_final, held, charged, attempt}   when any changes
+ *   log     {attempt, from, to, text}      these bytes of its log, as logtext.h shows them
  *   skip    {attempt, bytes}               so much was left out: the reader was too far behind
  *   notice  {text}                         the log cannot be read now ("" when it can again)
  *   end     {}                             nothing more will come

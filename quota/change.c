@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The order of one change: look whether the key was used, read what is there, write the audit row, make
- * the change, commit. The unique key in the audit table decides between two who come at once. */
+/* The order of one change: look whether the key was used, read what is there, write the audit
+ * row, make the change, commit. The unique key in the audit table decides between two who come
+ * at once. */
 #include "quota/change.h"
 
 #include <errno.h>

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* One change by an administrator: the audit row first, then the change, in one transaction.
  *
- * Every write of `quota` that is not the ledger's goes through change_run(). The audit row carries the
- * request key, which is unique: the same key with the same content is a repeat and changes nothing,
- * with other content it is refused. Errors that mean "repeat" are repeated. Blocks.
+ * Every write of `quota` that is not the ledger's goes through change_run(). The audit row
+ * carries the request key, which is unique: the same key with the same content is a repeat and
+ * changes nothing, with other content it is refused. Errors that mean "repeat" are repeated.
+ * Blocks.
  */
 #ifndef FF_QUOTA_CHANGE_H
 #define FF_QUOTA_CHANGE_H
@@ -31,8 +32,8 @@ struct change {
     const char *verb;   /* "tenant add" */
     const char *object; /* "tenant north" */
     const char *after;  /* what it shall be, in words: the content */
-    /* Writes what it is now into `before`, and refuses with a sentence: -ENOENT (no such thing),
-     * -EEXIST (is there already), -EPERM (a rule forbids it). */
+    /* Writes what it is now into `before`, and refuses with a sentence: -ENOENT (no such
+     * thing), -EEXIST (is there already), -EPERM (a rule forbids it). */
     int (*read)(struct db *db, void *arg, struct buf *before, struct err *e);
     int (*apply)(struct db *db, void *arg, struct err *e);
     void *arg;

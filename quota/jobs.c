@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Rows of jobs into structs. A list of columns is read in the order its statement names them, so each
- * reader here stands beside one statement of sql.def and is changed together with it. */
+/* Rows of jobs into structs. A list of columns is read in the order its statement names them,
+ * so each reader here stands beside one statement of sql.def and is changed together with
+ * it. */
 #include "quota/jobs.h"
 
 #include <errno.h>

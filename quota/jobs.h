@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Jobs as rows to read: lists, one job, its attempts, its events, its request.
  *
- * For the portal, `quota` and runnerd alike. Reading only: a job is placed and moved by ledger.h.
- * Everything blocks and needs a connection of any role; texts belong to the row they stand in. Lists
- * come newest first and page by id ("keyset"), so a page costs the same however far back it lies.
- * Errors are those of db.h; -ENOENT: no such job.
+ * For the portal, `quota` and runnerd alike. Reading only: a job is placed and moved by
+ * ledger.h. Everything blocks and needs a connection of any role; texts belong to the row they
+ * stand in. Lists come newest first and page by id ("keyset"), so a page costs the same however
+ * far back it lies. Errors are those of db.h; -ENOENT: no such job.
  */
 #ifndef FF_QUOTA_JOBS_H
 #define FF_QUOTA_JOBS_H

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Who is in a project, and the requests to be let in. Each write is one audited change (change.h). */
+/* Who is in a project, and the requests to be let in. Each write is one audited change
+ * (change.h). */
 #ifndef FF_QUOTA_MEMBER_H
 #define FF_QUOTA_MEMBER_H
 
@@ -27,8 +28,8 @@ struct join_answer_ask {
     const char *role; /* of the new member */
 };
 
-/* Answers a request to join: approved, the person is a member from then on. -ENOENT: no such request,
- * or no such project; -EPERM: answered already. */
+/* Answers a request to join: approved, the person is a member from then on. -ENOENT: no such
+ * request, or no such project; -EPERM: answered already. */
 int join_answer(struct db *db, const struct change_by *by, const struct join_answer_ask *ask,
                 enum change_answer *out, struct err *e);
 

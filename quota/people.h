@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-/* People as an administrator names and switches them. A person exists from the first login on; what the
- * directory says about one is read at each login and never changed here. */
+/* People as an administrator names and switches them. A person exists from the first login on;
+ * what the directory says about one is read at each login and never changed here. */
 #ifndef FF_QUOTA_PEOPLE_H
 #define FF_QUOTA_PEOPLE_H
 
 #include "quota/change.h"
 
-/* The number of the person named "login@directory", or by number. -ENOENT: nobody of that name ever
- * logged in; -EINVAL: not of that form; -EPERM: several have that login, take the number. */
+/* The number of the person named "login@directory", or by number. -ENOENT: nobody of that name
+ * ever logged in; -EINVAL: not of that form; -EPERM: several have that login, take the
+ * number. */
 int people_find(struct db *db, const char *who, int64_t *out_id, struct err *e);
 
 /* Lets a person log in and place jobs, or not; running jobs go on. */

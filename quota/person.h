@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A person as the portal and `quota` know one: account, projects, balance, and what he may see.
  *
- * person_load() reads all of it by four statements, at a login or at the begin of a request; everything
- * else here is pure. What somebody may not see is answered as if it were not there. Errors are those of
- * db.h; -ENOENT: no such person.
+ * person_load() reads all of it by four statements, at a login or at the begin of a request;
+ * everything else here is pure. What somebody may not see is answered as if it were not there.
+ * Errors are those of db.h; -ENOENT: no such person.
  */
 #ifndef FF_QUOTA_PERSON_H
 #define FF_QUOTA_PERSON_H
@@ -59,8 +59,8 @@ AUTO_FREE(person_free, struct person)
 /* His membership in the project, or NULL. Pure; borrowed. */
 const struct membership *person_membership(const struct person *p, int64_t project_id);
 
-/* What he could hold for one more job of the project: the largest free amount of an open allocation
- * (or of his share in it); 0 if none. Pure. */
+/* What he could hold for one more job of the project: the largest free amount of an open
+ * allocation (or of his share in it); 0 if none. Pure. */
 int64_t person_free_gpums(const struct person *p, int64_t project_id);
 
 /* ---- who sees what */
@@ -72,8 +72,8 @@ enum access_what {
     ACCESS_REPORT, /* the usage of a person, a project or a tenant */
 };
 
-/* What it is about: a job has all three; a project's report has no person, a tenant's neither person
- * nor project, the whole site's nothing at all. */
+/* What it is about: a job has all three; a project's report has no person, a tenant's neither
+ * person nor project, the whole site's nothing at all. */
 struct access_object {
     int64_t person_id, project_id, tenant_id;
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The price list: what a GPU type weighs, from a moment on. A job keeps the weight of its submit time, so
- * a new price never changes what is held or charged already. */
+/* The price list: what a GPU type weighs, from a moment on. A job keeps the weight of its
+ * submit time, so a new price never changes what is held or charged already. */
 #ifndef FF_QUOTA_PRICE_LIST_H
 #define FF_QUOTA_PRICE_LIST_H
 

@@ -29,7 +29,8 @@ static void groups_done(struct groups *g)
     free(g->items);
 }
 
-/* Adds a user's row to the last group, or begins a new one: rows come sorted by tenant and project. */
+/* Adds a user's row to the last group, or begins a new one: rows come sorted by tenant and
+ * project. */
 static void groups_add(struct groups *g, enum report_level level,
                        const struct report_usage *row)
 {

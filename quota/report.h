@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The month's report: who used what, what each allocation has left, and the proof that it adds up.
+/* The month's report: who used what, what each allocation has left, and the proof that it adds
+ * up.
  *
- * Everything is computed from the transfers by the month they are booked in, in one snapshot, so that
- * the report of a month that is over never changes. Amounts are GPU-milliseconds. Rows are given out
- * one by one; only the sums per project and tenant are kept in memory. Blocks.
+ * Everything is computed from the transfers by the month they are booked in, in one snapshot,
+ * so that the report of a month that is over never changes. Amounts are GPU-milliseconds. Rows
+ * are given out one by one; only the sums per project and tenant are kept in memory. Blocks.
  */
 #ifndef FF_QUOTA_REPORT_H
 #define FF_QUOTA_REPORT_H
@@ -27,8 +28,8 @@ int report_month_now(struct db *db, int *out_month, struct err *e);
 
 enum report_level { REPORT_USER, REPORT_PROJECT, REPORT_TENANT };
 
-/* `jobs`: those that used GPU-time in the month; a job that ran over a month's end counts in both.
- * `ended`: those that ended in it, whether they used any or not. */
+/* `jobs`: those that used GPU-time in the month; a job that ran over a month's end counts in
+ * both. `ended`: those that ended in it, whether they used any or not. */
 struct report_usage {
     enum report_level level;
     const char *tenant, *project;         /* project "" for a tenant's row */
@@ -36,8 +37,9 @@ struct report_usage {
     int64_t jobs, ended, charged_gpums, refunded_gpums;
 };
 
-/* An allocation over the month: opening + granted - expired - charged + refunded = free + held, where
- * opening, free and held are what was free or held at its begin and at its end. `used`: up to its end. */
+/* An allocation over the month: opening + granted - expired - charged + refunded = free + held,
+ * where opening, free and held are what was free or held at its begin and at its end. `used`:
+ * up to its end. */
 struct report_allocation {
     const char *tenant, *project;
     int64_t id, from_ms, until_ms;
@@ -57,8 +59,8 @@ struct report_sums {
 /* usage = ledger = the allocations' charges, and opening + … = closing. Pure. */
 bool report_adds_up(const struct report_sums *s);
 
-/* Where the rows go: users first, then projects, then tenants, then allocations, each in order of
- * names. Any of them may be NULL. */
+/* Where the rows go: users first, then projects, then tenants, then allocations, each in order
+ * of names. Any of them may be NULL. */
 struct report_sink {
     void (*on_usage)(const struct report_usage *row, void *arg);
     void (*on_allocation)(const struct report_allocation *row, void *arg);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Tenants: the universities and institutes of the site. Each write is one audited change (change.h);
- * lists are statements of sql.def. A tenant is closed, never deleted: its jobs and charges stay. */
+/* Tenants: the universities and institutes of the site. Each write is one audited change
+ * (change.h); lists are statements of sql.def. A tenant is closed, never deleted: its jobs and
+ * charges stay. */
 #ifndef FF_QUOTA_TENANT_H
 #define FF_QUOTA_TENANT_H
 

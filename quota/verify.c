@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Walks a table of statements that return what is wrong, then folds every job's events and adds up the
- * reports. */
+/* Walks a table of statements that return what is wrong, then folds every job's events and adds
+ * up the reports. */
 #include "quota/verify.h"
 
 #include <stdio.h>

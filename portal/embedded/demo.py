@@ -106,7 +106,8 @@ def run_job(site, who):
     project = who.leads[0]
     say.step(f"{who.name} logs in at {site.url} and submits a job in the web form")
     job = session.submit(project=project, name="train a small language model",
-                         gpus_per_node=GPUS, time_limit=TIME_LIMIT, script=EXAMPLE.read_text())
+                         gpus_per_node=GPUS, gpu_type=site.gpu_type, time_limit=TIME_LIMIT,
+                         script=EXAMPLE.read_text())
     placed = session.job(job)
     say.detail(f"job {job}: {GPUS} GPUs for at most {TIME_LIMIT} in project {project}; holds "
                f"{hours(placed['hold_gpums'])} GPU-hours. {site.url}/jobs/{job}")
@@ -157,8 +158,13 @@ def tell_where(site):
     say.step("Ctrl-C ends everything")
 
 
-def wait_for_end():
-    signal.sigwait({signal.SIGINT, signal.SIGTERM})
+def serve(site):
+    try:
+        tell_where(site)
+        while True:
+            signal.pause()
+    except KeyboardInterrupt:
+        say.step("Ending everything")
 
 
 def run(options, begin):
@@ -179,20 +185,22 @@ def run(options, begin):
                    "verify": "ok" if holds else "failed", "executor": done["executor"],
                    "seconds": round(time.monotonic() - begin, 1)}
         if not options.once:
-            tell_where(site)
-            wait_for_end()
-            say.step("Ending everything")
+            serve(site)
     if options.once:
         print(json.dumps(summary))
     return 0 if is_good else 1
 
 
 def stop_in_order(*_):
+    """Once: who is impatient must not cut off the ending."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 def main():
     begin = time.monotonic() - float(os.environ.get("FIREFLY_DEMO_SECONDS", 0))
+    signal.signal(signal.SIGINT, stop_in_order)
     signal.signal(signal.SIGTERM, stop_in_order)
     try:
         sys.exit(run(arguments(), begin))

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A private MariaDB in a folder of its own: installed, started, stopped, killed and started again.
+"""A private MariaDB in a folder of its own: installed, started, stopped, killed, started again.
 
-For the demo and the flow tests. It listens on a unix socket only, keeps every durability setting that
-the programs demand, and its account `root` has no password (the socket's folder is closed to others).
-Installing takes seconds, so a finished data folder can be kept as a template for the next ones. What
-was started is stopped by its pid and by nothing else; it also ends with the thread that started it.
+For the demo and the flow tests. It listens on a unix socket only, keeps every durability setting
+that the programs demand, and its account `root` has no password (the socket's folder is closed to
+others). Installing takes seconds, so a finished data folder can be kept as a template for the
+next ones. What was started is stopped by its pid and by nothing else; it also ends with the thread
+that started it.
 """
 import fcntl
 import os
@@ -37,10 +38,10 @@ def _user_flags():
 
 
 class Mariadb:
-    """One server. `folder` gets data/, log, pid and the socket `s`; its path must be short (a unix
-    socket's is at most 107 bytes). `template`: a folder where installed data is kept and taken from;
-    None installs afresh. `socket`: elsewhere than in the closed folder, for others to reach. `flags`
-    are further options of mariadbd."""
+    """One server. `folder` gets data/, log, pid and the socket `s`; its path must be short (a
+    unix socket's is at most 107 bytes). `template`: a folder where installed data is kept and
+    taken from; None installs afresh. `socket`: elsewhere than in the closed folder, for others
+    to reach. `flags` are further options of mariadbd."""
 
     def __init__(self, folder, template=None, flags=(), socket=None):
         self.folder = pathlib.Path(folder).resolve()
@@ -50,12 +51,13 @@ class Mariadb:
         self.pid = None
         self._process = None
         if len(self.socket) > 107:
-            raise MariadbError(f"{self.socket}: too long for a unix socket, take a shorter folder")
+            raise MariadbError(f"{self.socket}: too long for a unix socket, take a shorter "
+                               f"folder")
 
     # ---- data
 
     def install(self):
-        """Makes the data folder unless it is there already (a second run goes on with its data)."""
+        """Makes the data folder unless it is there (a second run goes on with its data)."""
         data = self.folder / "data"
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.chmod(self.folder, 0o700)
@@ -78,12 +80,14 @@ class Mariadb:
         making = data.with_suffix(".making")
         shutil.rmtree(making, ignore_errors=True)
         done = subprocess.run(
-            [_program("mariadb-install-db"), "--no-defaults", *_user_flags(), f"--datadir={making}",
+            [_program("mariadb-install-db"), "--no-defaults", *_user_flags(),
+             f"--datadir={making}",
              "--auth-root-authentication-method=normal", "--skip-test-db",
              "--innodb-log-file-size=8M"],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise MariadbError(f"mariadb-install-db failed:\n{(done.stdout + done.stderr)[-2000:]}")
+            raise MariadbError(f"mariadb-install-db "
+                               f"failed:\n{(done.stdout + done.stderr)[-2000:]}")
         making.rename(data)
 
     # ---- the server
@@ -144,7 +148,8 @@ class Mariadb:
 
     def _client(self, args, database="", text=None):
         return subprocess.run(
-            [_program("mariadb"), "--no-defaults", "--batch", "--skip-column-names", "--user=root",
+            [_program("mariadb"), "--no-defaults", "--batch", "--skip-column-names",
+             "--user=root",
              f"--socket={self.socket}", "--default-character-set=utf8mb4", *args,
              *([database] if database else [])],
             input=text, stdin=subprocess.DEVNULL if text is None else None, capture_output=True,

@@ -4,6 +4,7 @@
 Knows which page has which form; how forms and streams work is web.py's. What a page shows is
 read as a person reads it, what a test compares is read from the API, which the pages' own
 scripts use too."""
+import copy
 import json
 import secrets
 import time
@@ -31,8 +32,8 @@ class Session(Browser):
 
     def twin(self):
         """The same login on a connection of its own."""
-        twin = type(self)(*self.made_of)
-        twin.cookies, twin.token, twin.person = dict(self.cookies), self.token, self.person
+        twin = copy.copy(self)
+        twin.cookies, twin.connection = dict(self.cookies), None
         return twin
 
     def try_login(self, university, login, password):

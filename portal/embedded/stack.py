@@ -12,6 +12,7 @@ order, each by its pid; when this process dies its children are told to end."""
 import contextlib
 import json
 import os
+import pathlib
 import socket
 import subprocess
 
@@ -23,6 +24,7 @@ from .slapd import Slapd
 
 ORDER = ("mariadb", "slapd", "agent", "runnerd", "portald")  # of starting
 READY_S = 30
+END_S = 10
 FINDINGS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:")
 
 
@@ -176,9 +178,16 @@ class Stack(Layout):
                            lambda: accepts(self.runner_socket))
 
     def _start_portald(self):
-        """On the port it had before or that is wished, while that is free; otherwise on any."""
-        if self.port and not is_free(self.port):
+        """On the port it had before or that is wished; if somebody else has that, on any."""
+        try:
+            self._try_portald()
+        except StackError:
+            if not self.port or is_free(self.port):
+                raise
             self.port = None
+            self._try_portald()
+
+    def _try_portald(self):
         self.port_file.unlink(missing_ok=True)
         self.write_conf()
         self._start_daemon("portald", "portald", self.portal_uid,
@@ -222,6 +231,8 @@ class Stack(Layout):
             family = process.children_of(keeper)
             for pid in (keeper, *family):
                 process.kill(pid)
+        for root in cgroup_roots():
+            remove_cgroup(root / self.cgroup)
 
     def _keepers(self):
         """Of attempts that are not over; a pid in a file may belong to somebody else by now."""
@@ -249,6 +260,27 @@ def accepts(path):
     """Does somebody listen on this socket of the wire?"""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
         return s.connect_ex(str(path)) == 0
+
+
+def cgroup_roots():
+    """cgroup2, wherever it is mounted, and the version 1 controllers beside it."""
+    top = pathlib.Path("/sys/fs/cgroup")
+    return [top, *(p for p in top.glob("*") if (p / "cgroup.procs").exists())]
+
+
+def remove_cgroup(folder):
+    """With the groups below it and whoever is in them."""
+    for path, _, _ in os.walk(folder, topdown=False):
+        group = pathlib.Path(path)
+        process.wait_until(lambda g=group: is_emptied(g), END_S, what=f"the end of {group}")
+        group.rmdir()
+
+
+def is_emptied(group):
+    pids = [int(pid) for pid in (group / "cgroup.procs").read_text().split()]
+    for pid in pids:
+        process.kill(pid)
+    return not pids
 
 
 def is_free(port):

@@ -135,7 +135,6 @@ class Browser:
 
     def __init__(self, url, ca, timeout=20):
         parts = urllib.parse.urlsplit(url)
-        self.made_of = url, ca, timeout
         self.host, self.port, self.is_plain = parts.hostname, parts.port, parts.scheme == "http"
         self.tls = None if self.is_plain else ssl.create_default_context(cafile=str(ca))
         self.timeout = timeout

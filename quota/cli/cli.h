@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What every verb has in hand: the call, the configuration, a connection, the output; and the two ways
- * most verbs go: list the rows of a statement, or make one change.
+/* What every verb has in hand: the call, the configuration, a connection, the output; and the
+ * two ways most verbs go: list the rows of a statement, or make one change.
  *
- * A verb returns an exit code (enum cli_exit) or a negative errno with a sentence, which main() turns
- * into one: -EINVAL wrong use, -EPERM and -EEXIST refused, -ENOENT not found, all others failed.
+ * A verb returns an exit code (enum cli_exit) or a negative errno with a sentence, which main()
+ * turns into one: -EINVAL wrong use, -EPERM and -EEXIST refused, -ENOENT not found, all others
+ * failed.
  */
 #ifndef FF_QUOTA_CLI_CLI_H
 #define FF_QUOTA_CLI_CLI_H

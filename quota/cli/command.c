@@ -57,8 +57,8 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* How many letters must be put in, taken out, changed or swapped with their neighbour (Damerau). Three
- * rows of the table are kept: this one and the two before. */
+/* How many letters must be put in, taken out, changed or swapped with their neighbour
+ * (Damerau). Three rows of the table are kept: this one and the two before. */
 static size_t distance(const char *a, const char *b)
 {
     size_t rows[3][WORD_MAX + 1], n = strlen(a), m = strlen(b);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The command line as tables: nouns, their verbs, the verbs' options; one parser that walks them and one
- * printer of help. Pure but for the help's printing.
+/* The command line as tables: nouns, their verbs, the verbs' options; one parser that walks
+ * them and one printer of help. Pure but for the help's printing.
  *
  *   quota NOUN VERB [ARGUMENTS] [--option value | --option=value | --flag] …
  *
- * A noun with a single verb without a name is a command by itself (`quota verify`). Every verb also takes
- * the options that its kind says. What is unknown is refused with the nearest that exists.
+ * A noun with a single verb without a name is a command by itself (`quota verify`). Every verb
+ * also takes the options that its kind says. What is unknown is refused with the nearest that
+ * exists.
  */
 #ifndef FF_QUOTA_CLI_COMMAND_H
 #define FF_QUOTA_CLI_COMMAND_H
@@ -64,7 +65,8 @@ struct command_call {
     int given_count;
 };
 
-/* `nouns` ends with a NULL. -EINVAL: told in `e`. Everything is borrowed from argv and the tables. */
+/* `nouns` ends with a NULL. -EINVAL: told in `e`. Everything is borrowed from argv and the
+ * tables. */
 int command_parse(const struct command_noun *const *nouns, int argc, char **argv,
                   struct command_call *out, struct err *e);
 

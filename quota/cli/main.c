@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* `quota`: the administrator's command. Finds noun and verb, runs it, and turns its result into the exit
- * status. What each command does stands in the file of its noun. */
+/* `quota`: the administrator's command. Finds noun and verb, runs it, and turns its result into
+ * the exit status. What each command does stands in the file of its noun. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

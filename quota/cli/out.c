@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Cells become texts by their column's kind; the three formats differ in how they lay texts out. */
+/* Cells become texts by their column's kind; the three formats differ in how they lay texts
+ * out. */
 #include "quota/cli/out.h"
 
 #include <ctype.h>

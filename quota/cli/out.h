@@ -3,11 +3,11 @@
  *
  *   table  aligned, times in the site's zone, GPU-time in --unit, control bytes shown as \xNN
  *   csv    RFC 4180; a text that a spreadsheet would take for a formula gets a ' in front
- *   json   exact: GPU-milliseconds, milliseconds since 1970; an array, or an object of arrays when a
- *          command prints several tables
+ *   json   exact: GPU-milliseconds, milliseconds since 1970; an array, or an object of arrays
+ *          when a command prints several tables
  *
- * Rows are given cell by cell, in the order of the columns; --columns picks and reorders. Memory is
- * bounded: a table is aligned in parts of OUT_ROWS_MAX rows.
+ * Rows are given cell by cell, in the order of the columns; --columns picks and reorders.
+ * Memory is bounded: a table is aligned in parts of OUT_ROWS_MAX rows.
  */
 #ifndef FF_QUOTA_CLI_OUT_H
 #define FF_QUOTA_CLI_OUT_H

@@ -10,7 +10,8 @@
 #include "quota/cli/nouns.h"
 #include "runner/base/parse.h"
 
-/* A user's row begins with all five names, a project's with two of them, a tenant's with one. */
+/* A user's row begins with all five names, a project's with two of them, a tenant's with
+ * one. */
 #define USAGE_COLUMNS                                                                          \
     {"jobs", COLUMN_INT}, {"ended", COLUMN_INT}, {"charged", COLUMN_GPUMS},                    \
         {"refunded", COLUMN_GPUMS},                                                            \
@@ -52,8 +53,8 @@ static const struct column sum_columns[] = {
     {"adds_up", COLUMN_TEXT},
 };
 
-/* The parts in the order they are printed and come from the library; a table of the output is open
- * from a part's first row until the next part begins. */
+/* The parts in the order they are printed and come from the library; a table of the output is
+ * open from a part's first row until the next part begins. */
 enum part { PART_USERS, PART_PROJECTS, PART_TENANTS, PART_ALLOCATIONS, PART_SUMS, PARTS };
 
 static const char *const part_names[] = {"users",       "projects", "tenants",
@@ -84,7 +85,8 @@ static void begin_part(struct printer *p, int part)
               NULL); /* picked before */
 }
 
-/* Ends what is open and begins everything up to `part`, so that an empty part is printed too. */
+/* Ends what is open and begins everything up to `part`, so that an empty part is printed
+ * too. */
 static void go_to(struct printer *p, int part)
 {
     while (p->open < part) {

@@ -91,12 +91,6 @@ int db_errno(unsigned code)
     case ER_LOCK_WAIT_TIMEOUT:
     case ER_CHECKREAD: /* 1020: the row changed under a snapshot */
         return -EAGAIN;
-    case CR_CONNECTION_ERROR:
-    case CR_CONN_HOST_ERROR:
-    case CR_SERVER_GONE_ERROR:
-    case CR_SERVER_LOST:
-    case CR_SERVER_LOST_EXTENDED:
-    case CR_IPSOCK_ERROR:
     case ER_SERVER_SHUTDOWN:
     case ER_CON_COUNT_ERROR:
     case ER_CONNECTION_KILLED:
@@ -104,12 +98,13 @@ int db_errno(unsigned code)
         return -ENOTCONN;
     case ER_DUP_ENTRY:
         return -EEXIST;
-    case 30001: /* SIGNALs of our own procedures */
+    case 30001: /* SIGNALs of our own procedures: another runnerd, the job has moved on … */
     case 30002:
-    case 30003:
         return -EPERM;
-    default:
-        return -EIO;
+    case 30003: /* … the books would not balance */
+        return -EBADE;
+    default: /* 2000 to 2999 are the client library's own: the connection is in doubt */
+        return code >= CR_MIN_ERROR && code <= CR_MAX_ERROR ? -ENOTCONN : -EIO;
     }
 }
 

@@ -8,7 +8,8 @@
  *
  * Errors: -EAGAIN (deadlock, lock wait, snapshot: rolled back; repeat the whole transaction),
  * -ENOTCONN (server gone, before or after the statement took effect: repeat with the same key),
- * -EEXIST (a unique key is taken), -EPERM (a refusal the procedure signalled), -EIO (anything else).
+ * -EEXIST (a unique key is taken), -EPERM (another runnerd is active, or the job has moved on), -EBADE
+ * (the books would not balance: damage, for the operator), -EIO (anything else).
  */
 #ifndef FF_QUOTA_DB_DB_H
 #define FF_QUOTA_DB_DB_H

@@ -247,7 +247,7 @@ static int read_version(MYSQL *mysql, int *out, struct err *e)
 
 static int run_missing(MYSQL *owner, int *out_ran, struct err *e)
 {
-    int version, r;
+    int version = 0, r;
     r = run_script(owner, "schema_version",
                    "CREATE TABLE IF NOT EXISTS schema_version (version INT PRIMARY KEY, "
                    "name VARCHAR(64) NOT NULL, checksum CHAR(64) NOT NULL, "
@@ -334,7 +334,7 @@ int migrate_update(const struct db_conf *conf, const struct migrate_ask *ask, in
 
 int migrate_check(struct db *db, struct err *e)
 {
-    int version;
+    int version = 0;
     struct err why;
     int r = read_version(db->mysql, &version, &why);
     if (r == -ENOTCONN)

@@ -4,6 +4,7 @@
 #include "runner/agent/agent.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -160,12 +161,28 @@ static int on_files(struct agent *a, struct server_call *call, struct err *e)
     return 0;
 }
 
+/* A keeper that does not answer is as good as dead, and its attempt is lost. While it holds the lock of
+ * its entry the pid written there is its own. */
+static void kill_unheard(struct agent *a, const char *token)
+{
+    struct spool_entry entry;
+    if (spool_read(a->settings.spool, token, &entry, NULL) == 0 && entry.has_start &&
+        entry.state == SPOOL_RUNNING)
+        kill(entry.keeper, SIGKILL);
+    cgroup_kill(&a->place.cgroups, token);
+    log_warning("token %s: its keeper did not answer: killed", token);
+}
+
 static void on_stopped(struct client_answer *answered, void *arg)
 {
     struct pending *p = arg;
     struct server_call *call = p->call;
     int status = answered->status;
     struct err why = answered->why;
+    if (status < 0 && !answered->is_reply) {
+        kill_unheard(p->agent, p->token);
+        status = 0;
+    }
     pending_free(p);
     answer(call, status, &why);
 }
@@ -178,6 +195,11 @@ static int on_stop(struct agent *a, struct server_call *call, struct err *e)
     int r = agent_stop_read(server_body(call), &ask, e);
     if (r == 0)
         r = spool_read(a->settings.spool, ask.token, &entry, e);
+    if (r == -EBADMSG) { /* nobody can speak for it any more */
+        cgroup_kill(&a->place.cgroups, ask.token);
+        server_reply(call, NULL, -1);
+        return 0;
+    }
     if (r < 0)
         return r;
     if (entry.state == SPOOL_OVER || entry.state == SPOOL_DEAD)

@@ -154,14 +154,13 @@ static void on_tick(void *arg)
 static void on_call(struct server_call *call, void *arg)
 {
     struct keeper *k = arg;
-    const json_t *o = server_body(call);
     struct agent_stop ask;
     struct err why = {{0}};
     if (strcmp(server_verb(call), "stop") != 0) {
         server_refuse(call, -ENOSYS, NULL);
         return;
     }
-    int r = agent_stop_read(o, &ask, &why);
+    int r = agent_stop_read(server_body(call), &ask, &why);
     if (r < 0) {
         server_refuse(call, r, &why);
         return;

@@ -58,21 +58,13 @@ static struct launch *launch_new(struct loop *loop, const struct birth_place *pl
     return l;
 }
 
-static void on_failed(void *arg)
-{
-    finish(arg);
-}
-
 /* Waits for what is to come: the word, the deadline, or the telling of a failure. */
 static struct launch *launch_wait(struct launch *l, int64_t deadline_ms)
 {
     int64_t left = deadline_ms - now_ms();
-    if (l->status < 0) {
-        l->timer = loop_timer_new(l->loop, 0, 0, on_failed, l);
-        return l;
-    }
-    left = left < 0 ? 0 : left > WAIT_MAX_MS ? WAIT_MAX_MS : left;
-    l->watch = loop_watch_new(l->loop, l->word, on_word, l);
+    left = left < 0 || l->status < 0 ? 0 : left > WAIT_MAX_MS ? WAIT_MAX_MS : left;
+    if (l->status == 0)
+        l->watch = loop_watch_new(l->loop, l->word, on_word, l);
     l->timer = loop_timer_new(l->loop, left, 0, on_deadline, l);
     return l;
 }
@@ -240,7 +232,8 @@ static void on_word(void *arg)
 static void on_deadline(void *arg)
 {
     struct launch *l = arg;
-    l->status = err_set(&l->why, -ETIMEDOUT, "the keeper did not start in time");
+    if (l->status == 0)
+        l->status = err_set(&l->why, -ETIMEDOUT, "the keeper did not start in time");
     finish(l);
 }
 

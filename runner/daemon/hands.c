@@ -14,7 +14,7 @@
 #include "runner/daemon/step.h"
 #include "runner/daemon/supervisor.h"
 
-enum { RETRY_MS = 1000 };
+enum { RETRY_MS = 1000, OVERDUE_MS = 60000, UNREADABLE_MAX = 3 };
 
 static void on_journal_run(void *db, void *arg)
 {
@@ -105,11 +105,13 @@ static void on_launched(const struct exec_answer *answer, void *arg)
     if (!job)
         return;
     job->is_asking = false;
+    job->is_refused = answer->is_refused;
+    job->is_fault = answer->is_fault;
     if (answer->status < 0) {
-        job->is_refused = answer->is_final;
         job->retry_at_ms = now_mono_ms() + RETRY_MS;
+        if (strcmp(job->trouble.text, answer->why.text))
+            log_warning("job %lld: start: %s", (long long)job->id, answer->why.text);
         job->trouble = answer->why;
-        log_warning("job %lld: start: %s", (long long)job->id, answer->why.text);
     }
     hands_advance(s, job);
 }
@@ -149,11 +151,25 @@ static void on_forgotten(const struct exec_answer *answer, void *arg)
     supervisor_knock(s);                         /* its GPUs are free now */
 }
 
+static void on_orphan_stopped(const struct exec_answer *answer, void *arg)
+{
+    struct orphan *o = arg;
+    (void)answer;
+    o->is_asking = false;
+}
+
 static void on_orphan_forgotten(const struct exec_answer *answer, void *arg)
 {
-    (void)arg;
-    if (answer->status < 0)
-        log_warning("orphan: clean: %s", answer->why.text);
+    struct orphan *o = arg;
+    struct supervisor *s = o->supervisor;
+    o->is_asking = false;
+    if (answer->status == 0 || answer->status == -ENOENT) {
+        hands_orphan_free(o);
+        supervisor_knock(s);
+        return;
+    }
+    o->retry_at_ms = now_mono_ms() + RETRY_MS;
+    o->is_running = answer->status == -EBUSY;
 }
 
 /* ---- the steps */
@@ -269,10 +285,14 @@ static void write_not_started(struct supervisor *s, struct live *job)
 static void write_end(struct supervisor *s, struct live *job, const struct exec_status *exec)
 {
     struct journal_op *op = op_new(s, job, JOURNAL_END, EVENT_ENDED);
+    const struct live_attempt *a =
+        &job->attempt; /* what was seen last, if the record is gone */
     bool is_known = exec->state == EXEC_OVER || exec->state == EXEC_LOST;
-    op->run_ms = is_known ? exec->run_ms : 0;
-    op->at_ms = is_known && exec->ended_ms > job->attempt.started_ms ? exec->ended_ms
-                                                                     : job->attempt.started_ms;
+    op->run_ms = is_known && exec->run_ms > a->metered_ms ? exec->run_ms : a->metered_ms;
+    op->at_ms =
+        is_known && exec->ended_ms > a->metered_at_ms ? exec->ended_ms : a->metered_at_ms;
+    if (op->at_ms < a->started_ms)
+        op->at_ms = a->started_ms;
     op->chargeable_ms = step_chargeable_ms(op->run_ms, job->time_limit_ms, job->spent_ms);
     op->gpus = job->attempt.gpus;
     op->weight_permille = job->attempt.weight_permille;
@@ -336,7 +356,16 @@ static void apply(struct live *job, const struct journal_op *op)
         job->attempt.signal_no = (int)op->signal_no;
         snprintf(job->attempt.cause, sizeof(job->attempt.cause), "%s", op->cause);
         break;
-    default:
+    case EVENT_COMPLETED:
+    case EVENT_FAILED:
+    case EVENT_CANCELLED:
+    case EVENT_TIMED_OUT:
+    case EVENT_LOST:
+    case EVENT_PLACED:
+    case EVENT_SUSPEND:
+    case EVENT_SUSPENDED:
+    case EVENT_RETRY:
+    case JOB_EVENTS:
         log_info("job %lld: %s: %s", (long long)job->id, job_state_name(op->state), op->note);
         break;
     }
@@ -348,8 +377,15 @@ static void on_journaled(int status, void *arg)
     struct supervisor *s = ((struct owner *)op->owner)->s;
     struct live *job = owner_done(TAKE(op->owner));
     int r = status < 0 ? status : op->status;
-    if (r == -EPERM && job) {
+    /* whether an attempt was written decides whose the GPUs are: in doubt all is read anew */
+    bool is_doubtful = r == -EPERM || (r < 0 && r != -EBADE && op->event == EVENT_ATTEMPT);
+    if (job && is_doubtful) {
         supervisor_reset(s, op->why.text);
+    } else if (job && r == -EBADE) {
+        job->is_busy = false;
+        job->is_damaged = true;
+        log_error("job %lld: left alone: %s; ask `quota verify`", (long long)job->id,
+                  op->why.text);
     } else if (r < 0 && job) {
         job->is_busy = false;
         job->retry_at_ms = now_mono_ms() + RETRY_MS;
@@ -358,7 +394,9 @@ static void on_journaled(int status, void *arg)
     } else if (job) {
         job->is_busy = false;
         apply(job, op);
-        if (op->event == EVENT_ATTEMPT && !job->is_cancelled)
+        if (op->event == EVENT_ATTEMPT && job->is_cancelled)
+            job->is_refused = true; /* nobody was asked: nothing runs */
+        else if (op->event == EVENT_ATTEMPT)
             launch(s, job, op->spec);
         hands_advance(s, job);
     }
@@ -383,28 +421,53 @@ static void forget(struct supervisor *s, struct live *job)
     s->executor->ops->forget(s->executor, job->attempt.token, on_forgotten, owner_new(s, job));
 }
 
+/* What the executor knows of the attempt, and what it metered last. A record that stays unreadable is
+ * as good as none: the attempt is lost. False: look again later. */
+static bool look_at(struct supervisor *s, struct live *job, struct exec_status *out)
+{
+    struct err why;
+    struct live_attempt *a = &job->attempt;
+    int r = s->executor->ops->poll(s->executor, a->token, out, &why);
+    if (r < 0 && ++a->unreadable < UNREADABLE_MAX) {
+        log_error("job %lld: %s", (long long)job->id, why.text);
+        job->retry_at_ms = now_mono_ms() + RETRY_MS;
+        return false;
+    }
+    if (r < 0) {
+        *out = (struct exec_status){.state = EXEC_LOST, .exit_code = -1};
+        return true;
+    }
+    a->unreadable = 0;
+    if (out->run_ms > a->metered_ms) {
+        a->metered_ms = out->run_ms;
+        a->metered_at_ms = now_ms();
+    }
+    return true;
+}
+
 void hands_advance(struct supervisor *s, struct live *job)
 {
+    int64_t limit_ms = job->time_limit_ms - job->spent_ms + s->conf.grace_ms + OVERDUE_MS;
     struct step_facts f = {.state = job->state,
                            .has_attempt = job->attempt.id != 0,
                            .is_asking = job->is_asking,
                            .is_refused = job->is_refused,
+                           .is_fault = job->is_fault,
                            .is_cancelled = job->is_cancelled,
                            .is_stopped = job->is_stopped,
                            .refusals = job->refusals};
-    struct err why;
-    if (job->is_busy || s->phase != PHASE_ACTIVE || now_mono_ms() < job->retry_at_ms)
+    if (job->is_busy || job->is_damaged || s->phase != PHASE_ACTIVE ||
+        now_mono_ms() < job->retry_at_ms)
         return;
     if (has_traces(job)) {
         if (!job->is_asking && !job_state_is_final(job->state)) {
             forget(s, job);
             return;
         }
-    } else if (job->attempt.id &&
-               s->executor->ops->poll(s->executor, job->attempt.token, &f.exec, &why) < 0) {
-        log_error("job %lld: %s", (long long)job->id, why.text);
+    } else if (job->attempt.id && !look_at(s, job, &f.exec)) {
         return;
     }
+    f.is_overdue = f.exec.state == EXEC_RUNNING && f.exec.run_ms > limit_ms;
     switch (step_next(&f)) {
     case STEP_NONE:
         return;
@@ -419,7 +482,8 @@ void hands_advance(struct supervisor *s, struct live *job)
         return;
     case STEP_STOP:
         job->is_asking = true;
-        s->executor->ops->stop(s->executor, job->attempt.token, "cancelled", s->conf.grace_ms,
+        s->executor->ops->stop(s->executor, job->attempt.token,
+                               job->is_cancelled ? "cancelled" : "limit", s->conf.grace_ms,
                                on_stopped, owner_new(s, job));
         return;
     case STEP_END:
@@ -460,8 +524,36 @@ void hands_start(struct supervisor *s, struct live *job, const struct plan_snaps
     journal_start(s, job, op);
 }
 
-void hands_forget_orphan(struct supervisor *s, const char *token)
+void hands_adopt_orphan(struct supervisor *s, const char *token)
 {
-    log_warning("orphan: attempt %s belongs to no live job: removed", token);
-    s->executor->ops->forget(s->executor, token, on_orphan_forgotten, NULL);
+    struct orphan *o = xnew(struct orphan);
+    o->supervisor = s;
+    snprintf(o->token, sizeof(o->token), "%s", token);
+    o->next = s->orphans;
+    s->orphans = o;
+    log_warning("orphan: attempt %s belongs to no live job: it is ended and removed", token);
+}
+
+void hands_orphan_free(struct orphan *o)
+{
+    struct orphan **p = &o->supervisor->orphans;
+    while (*p != o)
+        p = &(*p)->next;
+    *p = o->next;
+    free(o);
+}
+
+void hands_end_orphans(struct supervisor *s)
+{
+    for (struct orphan *o = s->orphans, *next; o; o = next) {
+        next = o->next;
+        if (o->is_asking || now_mono_ms() < o->retry_at_ms)
+            continue;
+        o->is_asking = true;
+        if (o->is_running)
+            s->executor->ops->stop(s->executor, o->token, "orphan", 0, on_orphan_stopped, o);
+        else
+            s->executor->ops->forget(s->executor, o->token, on_orphan_forgotten, o);
+        o->is_running = false; /* a stop is followed by another try to remove it */
+    }
 }

@@ -9,7 +9,7 @@
 #include "quota/price.h"
 #include "runner/base/xnew.h"
 
-enum { MONTHS_MAX = 16, ATTEMPTS_MAX = 64 };
+enum { MONTHS_MAX = 120, ATTEMPTS_MAX = 4096 };
 
 void journal_op_free(struct journal_op *op)
 {
@@ -64,7 +64,7 @@ static int run_attempt(struct db *db, struct journal_op *op)
     op->attempt = made.id;
     op->attempt_no = made.no;
     if (r == 0 && made.id == 0)
-        r = err_set(&op->why, -EPERM, "job %lld: has no hold; nothing is started",
+        r = err_set(&op->why, -EBADE, "job %lld: has no hold; nothing is started",
                     (long long)op->job);
     return r;
 }
@@ -91,7 +91,7 @@ struct due {
     int64_t attempt, gpums, begin_ms, end_ms;
 };
 
-static int read_dues(struct db *db, int64_t job, struct due dues[ATTEMPTS_MAX], int *out_count,
+static int read_dues(struct db *db, int64_t job, struct due *dues, int *out_count,
                      struct err *e)
 {
     AUTO(db_rows_freep) struct db_rows *rows = NULL;
@@ -140,7 +140,7 @@ static int post_due(struct db *db, const struct journal_op *op, const struct due
 
 static int run_finish(struct db *db, struct journal_op *op)
 {
-    struct due dues[ATTEMPTS_MAX];
+    AUTO(cleanup_free) struct due *dues = xnew_array(struct due, ATTEMPTS_MAX);
     struct move_ask move = move_of(op);
     int count, r = read_dues(db, op->job, dues, &count, &op->why);
     for (int i = 0; r == 0 && i < count; i++)

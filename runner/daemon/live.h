@@ -29,6 +29,9 @@ struct live_attempt {
     int64_t gpus, weight_permille, started_ms;
     char cause[32];
     int exit_code, signal_no;
+    int64_t metered_ms,
+        metered_at_ms; /* run time and wall clock as last seen in the executor */
+    int unreadable;    /* looks in a row at which its record could not be read */
 };
 
 struct live {
@@ -45,7 +48,8 @@ struct live {
 
     bool is_busy;   /* the journal has it */
     bool is_asking; /* the executor has it */
-    bool is_refused, is_cancelled, is_stopped;
+    bool is_refused, is_fault, is_cancelled, is_stopped;
+    bool is_damaged; /* its books do not balance: left alone, for the operator */
     int refusals;
     int64_t retry_at_ms; /* not started again before this (monotonic clock) */
     struct err trouble;  /* the last refusal's sentence */

@@ -73,10 +73,10 @@ static int read_jobs(struct db *db, struct look *look, enum job_state state, int
     return r < 0 ? r : 0;
 }
 
-/* All jobs of a state, page after page. */
-static int read_all(struct db *db, struct look *look, enum job_state state)
+/* All jobs of a state with a larger number, page after page. */
+static int read_all(struct db *db, struct look *look, enum job_state state, int64_t after)
 {
-    for (int64_t after = 0;;) {
+    for (;;) {
         const struct live *before = look->jobs;
         int64_t last = after;
         int r = read_jobs(db, look, state, after);
@@ -97,8 +97,11 @@ static int read_requests(struct db *db, struct look *look)
     while (r >= 0 && (r = db_rows_next(rows, &look->why)) > 0) {
         size_t n = look->request_count++;
         look->requests = xgrow(look->requests, n + 1, sizeof(*look->requests));
+        enum job_state state = JOB_NONE;
+        job_state_find(db_rows_text(rows, 3), &state);
         look->requests[n] = (struct look_request){db_rows_i64(rows, 0), db_rows_i64(rows, 2),
-                                                  !strcmp(db_rows_text(rows, 1), "cancel")};
+                                                  !strcmp(db_rows_text(rows, 1), "cancel"),
+                                                  job_state_is_final(state)};
     }
     return r < 0 ? r : 0;
 }
@@ -133,12 +136,11 @@ static int look_once(struct db *db, struct look *look)
     if (r < 0 || !look->lease.is_held || look->epoch == 0)
         return r;
     r = write_back(db, look);
-    for (size_t i = 0; r == 0 && look->is_first && i < COUNT(with_attempt); i++)
-        r = read_all(db, look, with_attempt[i]);
     if (r == 0)
-        r = look->is_first ? read_all(db, look, JOB_QUEUED)
-                           : read_jobs(db, look, JOB_QUEUED, look->after);
-    return r == 0 ? read_requests(db, look) : r;
+        r = read_requests(db, look); /* first: whom they are about is then among the jobs */
+    for (size_t i = 0; r == 0 && look->is_first && i < COUNT(with_attempt); i++)
+        r = read_all(db, look, with_attempt[i], 0);
+    return r < 0 ? r : read_all(db, look, JOB_QUEUED, look->is_first ? 0 : look->after);
 }
 
 void look_run(struct db *db, struct look *look)
@@ -172,17 +174,4 @@ int look_account(struct db *db, int64_t job, int64_t person, struct live_account
     out->gid = db_rows_i64(rows, 2);
     copy(out->gids, sizeof(out->gids), db_rows_text(rows, 3));
     return 0;
-}
-
-int look_token(struct db *db, const char *token, bool *out_needed, struct err *e)
-{
-    AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    enum job_state state = JOB_NONE;
-    int r = db_select(db, SQL_RUNNER_TOKEN, DB_ARGS(DB_STR(token)), &rows, e);
-    if (r == 0)
-        r = db_rows_next(rows, e);
-    if (r > 0)
-        job_state_find(db_rows_text(rows, 1), &state);
-    *out_needed = r > 0 && job_state_has_attempt(state);
-    return r < 0 ? r : 0;
 }

@@ -8,7 +8,7 @@
 #include "quota/ledger.h"
 #include "runner/daemon/live.h"
 
-enum { LOOK_WAITS_MAX = 64, LOOK_ANSWERS_MAX = 64 };
+enum { LOOK_WAITS_MAX = 256, LOOK_ANSWERS_MAX = 64 };
 
 struct look_wait {
     int64_t job;
@@ -18,6 +18,7 @@ struct look_wait {
 struct look_request {
     int64_t id, job;
     bool is_cancel;
+    bool is_over; /* the job's state is final */
 };
 
 struct look_answer {
@@ -60,7 +61,4 @@ void look_free(struct look *look);
 /* The account that owns a job's folder, or (job 0) a person's own. -ENOENT: none. */
 int look_account(struct db *db, int64_t job, int64_t person, struct live_account *out,
                  struct err *e);
-/* Whether the token belongs to a job that still needs its attempt. */
-int look_token(struct db *db, const char *token, bool *out_needed, struct err *e);
-
 #endif

@@ -18,17 +18,19 @@
 #include "runner/base/log.h"
 #include "runner/base/loop.h"
 #include "runner/base/parse.h"
+#include "runner/base/random.h"
 #include "runner/base/work.h"
 #include "runner/base/xnew.h"
 #include "runner/daemon/serve.h"
 #include "runner/daemon/supervise.h"
 #include "runner/gpu/gpu.h"
 
-enum { QUEUE_MAX = 20000, UIDS_MAX = 16 };
+enum { QUEUE_MAX = 20000, UIDS_MAX = 16, HOLDER_LEN = 32 };
 
 struct runner_conf {
     const char *socket, *spool, *logs, *agent_socket, *state;
     struct conf_list portal_uids;
+    const char *socket_group;
     int64_t grace_ms, log_max_bytes, lease_ms, call_deadline_ms;
 };
 
@@ -45,6 +47,8 @@ static const struct conf_key runner_keys[] = {
      "folder of runnerd's own lock"},
     {"portal_uids", CONF_LIST, offsetof(struct runner_conf, portal_uids), "", 0, 0, NULL,
      "uids or user names that may ask, besides runnerd's own and root"},
+    {"socket_group", CONF_TEXT, offsetof(struct runner_conf, socket_group), "", 0, 64, NULL,
+     "gid or name of the group whose members may open the socket; portald's"},
     {"grace", CONF_DURATION, offsetof(struct runner_conf, grace_ms), "30s", 0, 3600000, NULL,
      "from TERM to KILL"},
     {"log_max", CONF_SIZE, offsetof(struct runner_conf, log_max_bytes), "64M", 4096,
@@ -82,7 +86,7 @@ struct runnerd {
     struct runner_conf runner;
     struct db_conf db;
     struct supervise_conf supervise;
-    char holder[120], node_name[65];
+    char holder[HOLDER_LEN + 1], node_name[65];
     struct gpu *gpus;
     int lock_fd;
     struct loop *loop;
@@ -134,18 +138,50 @@ static int read_node(struct runnerd *d, struct err *e)
     return 0;
 }
 
-/* One runnerd per state folder: whoever has the lock may take its own lease again at once. */
+/* A name of its own for this state folder, made once: whoever has the folder's lock may take its own lease
+ * again at once. */
+static int read_holder(struct runnerd *d, struct err *e)
+{
+    char path[512];
+    snprintf(path, sizeof(path), "%s/holder", d->runner.state);
+    AUTO(cleanup_close) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return err_set(e, -errno, "%s: %s", path, strerror(errno));
+    ssize_t n = read(fd, d->holder, HOLDER_LEN);
+    if (n == HOLDER_LEN)
+        return 0;
+    random_hex(d->holder, HOLDER_LEN / 2);
+    if (pwrite(fd, d->holder, HOLDER_LEN, 0) != HOLDER_LEN || fsync(fd) < 0)
+        return err_set(e, -EIO, "%s: cannot be written", path);
+    return 0;
+}
+
 static int take_lock(struct runnerd *d, struct err *e)
 {
-    char path[512], host[65] = {0};
+    char path[512];
     snprintf(path, sizeof(path), "%s/runnerd.lock", d->runner.state);
     d->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (d->lock_fd < 0)
         return err_set(e, -errno, "%s: %s", path, strerror(errno));
     if (flock(d->lock_fd, LOCK_EX | LOCK_NB) < 0)
         return err_set(e, -EBUSY, "%s: another runnerd runs with this state folder", path);
-    gethostname(host, sizeof(host) - 1);
-    snprintf(d->holder, sizeof(d->holder), "%.40s:%.78s", host, d->runner.state);
+    return read_holder(d, e);
+}
+
+static int socket_group(const struct runnerd *d, gid_t *out, struct err *e)
+{
+    const char *name = d->runner.socket_group;
+    const struct group *g;
+    int64_t gid;
+    *out = (gid_t)-1;
+    if (!*name)
+        return 0;
+    if (parse_i64(name, 0, UINT32_MAX - 1, &gid) < 0) {
+        if (!(g = getgrnam(name)))
+            return err_set(e, -EINVAL, "[runner] socket_group = %s: no such group", name);
+        gid = g->gr_gid;
+    }
+    *out = (gid_t)gid;
     return 0;
 }
 
@@ -200,6 +236,8 @@ static int start(struct runnerd *d, struct err *e)
     else if (r < 0)
         return r;
     r = allowed_uids(d, uids, &serve.uid_count, e);
+    if (r == 0)
+        r = socket_group(d, &serve.group, e);
     if (r < 0)
         return r;
     serve.uids = uids;
@@ -213,8 +251,8 @@ static int start(struct runnerd *d, struct err *e)
 
 static void stop(struct runnerd *d)
 {
+    work_pool_free(d->journal); /* first: what it drops belongs to the two below */
     serve_free(d->serve);
-    work_pool_free(d->journal);
     supervisor_free(d->supervisor);
     loop_free(d->loop);
     if (d->lock_fd >= 0)
@@ -262,6 +300,9 @@ int main(int argc, char **argv)
         log_info("ready: node %s, %lld GPUs (%s)", d.node_name,
                  (long long)d.supervise.node.gpus, d.supervise.node.gpu_type);
         loop_run(d.loop);
+        struct supervisor_view view;
+        supervisor_view(d.supervisor, &view);
+        r = view.is_unfit ? -EINVAL : 0;
     }
     stop(&d);
     return r < 0 ? 1 : 0;

@@ -22,7 +22,8 @@ static enum step next_starting(const struct step_facts *f)
     }
     if (f->is_asking)
         return STEP_NONE;
-    if (f->is_refused || f->is_cancelled)
+    /* Only the executor's word is good enough to say that nothing runs: an answer may have been lost. */
+    if (f->is_refused && (f->is_fault || f->is_cancelled))
         return STEP_NOT_STARTED;
     return STEP_LAUNCH;
 }
@@ -39,7 +40,8 @@ static enum step next_running(const struct step_facts *f)
     case EXEC_RUNNING:
         break;
     }
-    return f->is_cancelled && !f->is_stopped && !f->is_asking ? STEP_STOP : STEP_NONE;
+    bool is_unwanted = f->is_cancelled || f->is_overdue;
+    return is_unwanted && !f->is_stopped && !f->is_asking ? STEP_STOP : STEP_NONE;
 }
 
 enum step step_next(const struct step_facts *f)

@@ -28,9 +28,11 @@ struct step_facts {
     bool has_attempt;        /* the newest attempt has not been written off */
     struct exec_status exec; /* of that attempt */
     bool is_asking;          /* a start or stop is on its way to the executor */
-    bool is_refused;         /* the executor said that nothing runs and nothing will */
+    bool is_refused;         /* the executor said that nothing runs … */
+    bool is_fault;           /* … for a reason of the job's own */
     bool is_cancelled;       /* somebody asked for the job's end */
-    bool is_stopped;         /* and the executor was told */
+    bool is_overdue;         /* it runs long past its limit: its supervisor sleeps */
+    bool is_stopped;         /* the executor was told to end it */
     int refusals;            /* starts refused so far */
 };
 

@@ -12,6 +12,7 @@
 #include "runner/base/now.h"
 #include "runner/base/parse.h"
 #include "runner/base/xnew.h"
+#include "runner/daemon/step.h"
 #include "runner/daemon/supervisor.h"
 #include "runner/proto/client.h"
 
@@ -32,7 +33,7 @@ void supervisor_reset(struct supervisor *s, const char *why)
     log_warning("runnerd: begins anew: %s", why);
     live_table_free(s->jobs);
     s->jobs = live_table_new();
-    s->generation++;
+    s->generation++; /* orphans stay: their calls are under way, and they are still to be ended */
     s->phase = PHASE_STANDBY;
     s->epoch = 0;
     s->last_id = 0;
@@ -107,6 +108,17 @@ static void on_lease(struct supervisor *s, const struct look *l)
     }
 }
 
+/* A look that failed has written nothing back. */
+static void say_again(struct supervisor *s, const struct look *l, const char *why)
+{
+    log_error("runnerd: %s", why);
+    for (size_t i = 0; i < l->wait_count; i++) {
+        struct live *job = live_find(s->jobs, l->waits[i].job);
+        if (job)
+            job->reason[0] = '\0';
+    }
+}
+
 static void on_looked(int status, void *arg)
 {
     struct look *l = arg;
@@ -114,7 +126,7 @@ static void on_looked(int status, void *arg)
     bool was_loading = l->is_first, was_mine = l->epoch == s->epoch && l->epoch != 0;
     s->looking = NULL;
     if (status < 0 || l->status < 0)
-        log_error("runnerd: %s", status < 0 ? "too much to do" : l->why.text);
+        say_again(s, l, status < 0 ? "too much to do" : l->why.text);
     else
         on_lease(s, l);
     if (s->phase != PHASE_STANDBY)
@@ -140,6 +152,7 @@ static void greet(struct supervisor *s)
     struct agent_head head = {s->epoch, now_ms() + s->conf.call_deadline_ms};
     if (s->hello || (s->phase != PHASE_GREETING && now_mono_ms() < s->hello_at_ms))
         return;
+    s->hello_epoch = s->epoch;
     s->hello = client_start(exec_local_client(s->executor), agent_hello_json(&head), -1,
                             s->conf.call_deadline_ms, on_hello, s);
 }
@@ -167,6 +180,8 @@ static void on_hello(struct client_answer *answer, void *arg)
         log_error("runner-agent: %s", why.text);
         s->agent_trouble = why;
     }
+    if (s->hello_epoch != s->epoch)
+        return; /* asked in another life */
     s->is_agent_up = r == 0;
     if (r == -ESTALE) {
         supervisor_reset(s, "the agent knows a newer runnerd");
@@ -190,7 +205,22 @@ static void find_orphan(const char *token, void *arg)
     for (struct live *j = live_next(s->jobs, NULL); j; j = live_next(s->jobs, j))
         if (!strcmp(j->attempt.token, token))
             return;
-    hands_forget_orphan(s, token);
+    for (const struct orphan *o = s->orphans; o; o = o->next)
+        if (!strcmp(o->token, token))
+            return;
+    hands_adopt_orphan(s, token);
+}
+
+/* An attempt of another machine is not this runnerd's to judge: its record is elsewhere. */
+static bool is_foreign(const struct supervisor *s, const struct live *j)
+{
+    if (!j->attempt.id || live_place_gpus(j->attempt.place, s->conf.node.name))
+        return false;
+    log_error("job %lld: its attempt is on %s, and this node is called %s; set [node] name to "
+              "what it "
+              "was, or let that machine's runnerd end it first",
+              (long long)j->id, j->attempt.place, s->conf.node.name);
+    return true;
 }
 
 static void take_in(struct supervisor *s, struct look *l)
@@ -207,6 +237,12 @@ static void take_in(struct supervisor *s, struct look *l)
     if (s->phase != PHASE_LOADING)
         return;
     struct err why;
+    for (const struct live *j = live_next(s->jobs, NULL); j; j = live_next(s->jobs, j))
+        if (is_foreign(s, j)) {
+            s->is_unfit = true;
+            loop_stop(s->loop);
+            return;
+        }
     s->phase = PHASE_ACTIVE;
     log_info("runnerd: %zu jobs in hand", live_count(s->jobs));
     if (s->executor->ops->recover(s->executor, find_orphan, s, &why) < 0)
@@ -228,7 +264,7 @@ static void take_requests(struct supervisor *s, const struct look *l)
             answer(s, r->id, false, "this site's executor does not offer that");
         else if (job && !job_state_is_final(job->state))
             job->is_cancelled = true; /* answered when the job has ended */
-        else
+        else if (r->is_over)
             answer(s, r->id, true, "the job has ended");
     }
 }
@@ -236,6 +272,8 @@ static void take_requests(struct supervisor *s, const struct look *l)
 static void advance_all(struct supervisor *s)
 {
     int64_t generation = s->generation;
+    if (s->phase == PHASE_ACTIVE)
+        hands_end_orphans(s);
     for (struct live *j = live_next(s->jobs, NULL), *next; j; j = next) {
         next = live_next(s->jobs, j);
         hands_advance(s, j);
@@ -253,8 +291,8 @@ static bool holds_gpus(const struct live *j)
 
 static bool waits(const struct live *j)
 {
-    return j->state == JOB_QUEUED && !j->is_busy && !j->is_cancelled && !j->attempt.id &&
-           j->refusals < 3;
+    return j->state == JOB_QUEUED && !j->is_busy && !j->is_cancelled && !j->is_damaged &&
+           !j->attempt.id && j->refusals < STEP_REFUSALS_MAX;
 }
 
 static void note_reason(struct supervisor *s, struct live *job, const char *reason)
@@ -294,6 +332,8 @@ static void plan(struct supervisor *s)
     struct plan p;
     if (s->phase != PHASE_ACTIVE)
         return;
+    if (s->orphans)
+        node.is_up = false;
     for (struct live *j = live_next(s->jobs, NULL); j; j = live_next(s->jobs, j)) {
         if (holds_gpus(j))
             node.busy |= live_place_gpus(j->attempt.place, node.name);
@@ -336,14 +376,17 @@ void supervisor_free(struct supervisor *s)
     loop_timer_free(s->tick);
     s->executor->ops->free(s->executor);
     hands_done(s);
+    while (s->orphans)
+        hands_orphan_free(s->orphans);
     live_table_free(s->jobs);
     free(s);
 }
 
 void supervisor_view(const struct supervisor *s, struct supervisor_view *out)
 {
-    *out = (struct supervisor_view){s->phase == PHASE_ACTIVE, s->epoch, live_count(s->jobs),
-                                    s->own_uid, exec_local_client(s->executor)};
+    *out = (struct supervisor_view){
+        s->phase == PHASE_ACTIVE, s->is_unfit, s->epoch,
+        live_count(s->jobs),      s->own_uid,  exec_local_client(s->executor)};
 }
 
 void supervise_account(const struct live_account *account, int64_t own_uid,

@@ -38,6 +38,7 @@ void supervisor_knock(struct supervisor *s);
 /* What serve.c needs: the epoch for calls of its own, and the agent's client. */
 struct supervisor_view {
     bool is_active;
+    bool is_unfit; /* it has stopped the loop: this machine must not be its site's runnerd */
     int64_t epoch;
     size_t jobs;
     int64_t

@@ -9,6 +9,14 @@
 
 enum phase { PHASE_STANDBY, PHASE_GREETING, PHASE_LOADING, PHASE_ACTIVE };
 
+struct orphan {
+    struct orphan *next;
+    struct supervisor *supervisor;
+    char token[SPOOL_TOKEN_MAX + 1];
+    bool is_asking, is_running;
+    int64_t retry_at_ms;
+};
+
 struct supervisor {
     struct loop *loop;
     struct work_pool *journal;
@@ -23,6 +31,7 @@ struct supervisor {
     bool look_again;
 
     struct live_table *jobs;
+    struct orphan *orphans;
     struct owner *owners; /* of the operations under way; hands.c's */
     int64_t last_id;      /* the largest number seen */
     struct look_wait waits[LOOK_WAITS_MAX];
@@ -31,9 +40,9 @@ struct supervisor {
     size_t answer_count;
 
     struct client_call *hello;
-    bool is_agent_up;
+    bool is_agent_up, is_unfit;
     struct err agent_trouble; /* as last logged */
-    int64_t own_uid, hello_at_ms;
+    int64_t own_uid, hello_at_ms, hello_epoch;
     char enforced[500];
 };
 
@@ -50,7 +59,10 @@ void hands_start(struct supervisor *s, struct live *job, const struct plan_snaps
 /* Forgets the operations under way, when no answer can come any more. */
 void hands_done(struct supervisor *s);
 
-/* An entry of the executor that no live job has: removes it. */
-void hands_forget_orphan(struct supervisor *s, const char *token);
+/* An entry of the executor that no live job has is ended and removed, however long it takes; until then
+ * nothing new is started, because nobody knows which GPUs it has. */
+void hands_adopt_orphan(struct supervisor *s, const char *token);
+void hands_end_orphans(struct supervisor *s);
+void hands_orphan_free(struct orphan *o);
 
 #endif

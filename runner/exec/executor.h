@@ -40,11 +40,12 @@ struct exec_ask {
     const char *spec; /* canonical request, JSON */
 };
 
-/* status 0: it is started (or was before). is_final: the executor has refused, nothing runs and
- * nothing will; otherwise it is not known: poll, and ask again. */
+/* status 0: it is started (or was before). Otherwise poll, and ask again, unless it is the job's fault:
+ *   is_refused  the executor's word that nothing runs
+ *   is_fault    and for a reason of the job's own, which will not pass (its account, its request) */
 struct exec_answer {
     int status;
-    bool is_final;
+    bool is_refused, is_fault;
     struct err why;
 };
 typedef void exec_done_fn(const struct exec_answer *answer, void *arg);

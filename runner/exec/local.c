@@ -51,15 +51,25 @@ static struct agent_head head_of(const struct local *x)
     return (struct agent_head){*x->conf.epoch, now_ms() + x->conf.call_deadline_ms};
 }
 
+/* What is wrong with the job rather than with this machine at this moment. */
+static bool is_fault(int status)
+{
+    static const int faults[] = {-EINVAL, -EACCES, -EPERM, -E2BIG, -ENXIO, -EBADMSG};
+    for (size_t i = 0; i < COUNT(faults); i++)
+        if (status == faults[i])
+            return true;
+    return false;
+}
+
 static void on_answer(struct client_answer *answer, void *arg)
 {
     struct asked once = *(struct asked *)arg;
     struct exec_answer said = {.status = answer->status, .why = answer->why};
     asked_free(arg);
-    said.is_final = answer->status < 0 && answer->is_reply;
-    if (answer->status == -EEXIST || answer->status == -ENOENT || answer->status == -ETIME ||
-        answer->status == -ESTALE || answer->status == -EBUSY)
-        said.is_final = false; /* the spool tells what became of it; or it was asked too late */
+    /* EEXIST: it was started before, the spool tells; ESTALE: another runnerd's word counts now */
+    said.is_refused = answer->status < 0 && answer->is_reply && answer->status != -EEXIST &&
+                      answer->status != -ESTALE;
+    said.is_fault = said.is_refused && is_fault(answer->status);
     once.done(&said, once.arg);
 }
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the flow tests about money have in common: a private MariaDB with a fresh site, the command
-`quota`, and the daemons' procedures called as their own accounts would.
+"""What the flow tests about money have in common: a private MariaDB with a fresh site, the
+command `quota`, and the daemons' procedures called as their own accounts would.
 
-The folder is short (unix sockets), made in the temporary directory and removed at the end. The data
-folder of a freshly installed MariaDB is kept as a template beside the build.
+The folder is short (unix sockets), made in the temporary directory and removed at the end. The
+data folder of a freshly installed MariaDB is kept as a template beside the build.
 """
 import json
 import os
@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -19,6 +20,9 @@ from portal.embedded.mariadb import Mariadb  # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("FIREFLY_BUILD", ROOT / "build/debug"))
 QUOTA = BUILD / "quota"
+PROBE = BUILD / "tests/place_probe"
+WHY = ("--reason", "a test")
+YES = (*WHY, "--yes")
 HOUR = 3600 * 1000  # GPU-milliseconds of a GPU-hour
 
 CONF = """\
@@ -44,11 +48,12 @@ class Result:
 
 
 class Books:
-    """A site of its own. `flags` are further options of mariadbd; init=False leaves out `db init`."""
+    """A site of its own. `flags`: further options of mariadbd; init=False leaves out `db init`."""
 
     def __init__(self, flags=(), init=True):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ffb"))
-        self.mariadb = Mariadb(self.folder / "m", template=BUILD / "mariadb-template", flags=flags)
+        self.mariadb = Mariadb(self.folder / "m", template=BUILD / "mariadb-template",
+                               flags=flags)
         self.conf = self.folder / "firefly.conf"
         self.conf.write_text(CONF.format(socket=self.mariadb.socket, folder=self.folder))
         self.keys = 0
@@ -94,8 +99,10 @@ class Books:
         """As one of the four accounts, with the password of its file."""
         password = (self.folder / f"{account}.password").read_text().strip()
         return Result(subprocess.run(
-            ["mariadb", "--no-defaults", "--batch", "--skip-column-names", f"--user=firefly_{account}",
-             f"--socket={self.mariadb.socket}", "firefly"], input=text.encode(), capture_output=True,
+            ["mariadb", "--no-defaults", "--batch", "--skip-column-names",
+             f"--user=firefly_{account}",
+             f"--socket={self.mariadb.socket}", "firefly"], input=text.encode(),
+            capture_output=True,
             check=False, env={**os.environ, "MYSQL_PWD": password}))
 
     def call(self, account, text):
@@ -108,21 +115,24 @@ class Books:
 
     def person(self, login, directory="north", tenant="north", admin=0):
         """Logs somebody in, as portald would; returns the number."""
-        row = self.call("portal", f"CALL person_login('{directory}', '{login}-uuid', '{tenant}', "
-                                  f"'{login}', '{login.title()} Example', '{login}@{directory}.example', "
+        row = self.call("portal",
+                        f"CALL person_login('{directory}', '{login}-uuid', '{tenant}', "
+                                  f"'{login}', '{login.title()} Example', "
+                                  f"'{login}@{directory}.example', "
                                   f"{admin}, 0, 0, '', 200000, 299999)")[0]
         assert row[0] == "ok", row
         return int(row[1])
 
     def furnish(self, hours=100):
-        """Tenant north, project lattice with alice (PI) and bob, `hours` GPU-hours, GPU type h100."""
+        """Tenant north, project lattice with alice (PI) and bob, GPU-hours, GPU type h100."""
         self.write("tenant", "add", "north", "--title", "University of the North")
         self.write("project", "add", "lattice", "--tenant", "north", "--title", "Lattice QCD")
         self.alice, self.bob = self.person("alice"), self.person("bob")
         self.write("member", "add", "lattice", "alice@north", "--role", "pi")
         self.write("member", "add", "lattice", "bob@north")
         self.write("price", "set", "h100", "1")
-        self.allocation = self.write("grant", "lattice", hours, "--from", "2020-01-01", "--until",
+        self.allocation = self.write("grant", "lattice", hours, "--from", "2020-01-01",
+                                     "--until",
                                      "2090-01-01")["number"]
         return self
 
@@ -134,7 +144,8 @@ class Books:
         key = key or f"{self.keys:032x}"
         spec = json.dumps({"name": name, "gpus": gpus})
         return self.call("portal", (
-            f"CALL job_place({person}, '{key}', SHA2('{spec}', 256), '{project}', 0, 'batch', '{name}', "
+            f"CALL job_place({person}, '{key}', SHA2('{spec}', 256), '{project}', 0, 'batch', "
+            f"'{name}', "
             f"1, {gpus}, 'any', 0, 0, {hours * HOUR}, 0, 0, 0, 'normal', '{spec}')"))[0]
 
     def job(self, person, **what):
@@ -153,10 +164,12 @@ class Books:
     def start(self, job, gpus=1):
         """The attempt's events; returns the attempt's number."""
         seq = self.number(f"SELECT seq FROM job WHERE id = {job}")
-        attempt = self.runner(f"CALL attempt_create(EPOCH, {job}, {seq + 1}, MD5(CONCAT({job}, '.', {seq})), "
+        attempt = self.runner(f"CALL attempt_create(EPOCH, {job}, {seq + 1}, MD5(CONCAT({job}, "
+                              f"'.', {seq})), "
                               f"'fake', '{{}}', {gpus}, 1000)")
         assert attempt[0] == "ok", attempt
-        self.runner(f"CALL job_move(EPOCH, {job}, {seq + 2}, 'started', 'running', {attempt[1]}, "
+        self.runner(f"CALL job_move(EPOCH, {job}, {seq + 2}, 'started', 'running', "
+                    f"{attempt[1]}, "
                     "now_ms(), '')")
         return int(attempt[1])
 
@@ -165,10 +178,12 @@ class Books:
         seq = self.number(f"SELECT seq FROM job WHERE id = {job}")
         gpus = self.number(f"SELECT gpus FROM attempt WHERE id = {attempt}")
         run = -(-gpums // max(gpus, 1))
-        self.runner(f"CALL attempt_end(EPOCH, {job}, {seq + 1}, 'ended', 'completing', {attempt}, now_ms(), "
+        self.runner(f"CALL attempt_end(EPOCH, {job}, {seq + 1}, 'ended', 'completing', "
+                    f"{attempt}, now_ms(), "
                     f"{run}, {run}, {gpums}, 'exit', 0, NULL, '')")
         self.runner(f"CALL charge_post(EPOCH, {attempt}, {self.month()}, {gpums})")
-        row = self.runner(f"CALL job_finish(EPOCH, {job}, {seq + 2}, '{event}', '{event}', 0, 'done')")
+        row = self.runner(f"CALL job_finish(EPOCH, {job}, {seq + 2}, '{event}', '{event}', 0, "
+                          f"'done')")
         assert row[0] == "ok", row
 
     def run_job(self, person, gpus=1, hours=1, used=HOUR // 2, **what):
@@ -179,3 +194,23 @@ class Books:
 
     def month(self):
         return self.number("SELECT month_now()")
+
+
+class Case(unittest.TestCase):
+    """Assertions about one run of the command."""
+
+    books = None
+
+    def fails(self, code, *args, says=(), **more):
+        """The command ends with `code`, prints no output, and says each of the words."""
+        result = self.books.quota(*args, **more)
+        self.assertEqual(code, result.code, f"{args}: {result.err}{result.out}")
+        self.assertEqual("", result.out, args)
+        self.assertTrue(result.err.startswith("quota: "), result.err)
+        self.assertEqual(1, result.err.count("\n"), result.err)
+        for word in says:
+            self.assertIn(word, result.err, args)
+        return result
+
+    def rows(self, *args):
+        return self.books.ok(*args, "--format", "json").json()

@@ -2,11 +2,13 @@
 /* Places jobs from many threads at once, each with its own connection, as portald's workers do.
  *
  *   place_probe CONF PERSON PROJECT COUNT PREFIX
- *   place_probe CONF          opens a connection in each role, which prepares all its statements
+ *   place_probe CONF         opens a connection in each role, which prepares all its statements
+ *   place_probe CONF PERSON  prints the numbers of the jobs that this person may see, a page of
+ *                            two at a time
  *
- * COUNT threads place one job of one GPU for one hour each; all wait until the last is ready. The key of
- * the n-th is PREFIX (up to 24 hexadecimal digits) and n. Prints, as each is answered, one line
- * "KEY ANSWER JOB HOLD FREE", or "KEY error SENTENCE", and ends with 0. */
+ * COUNT threads place one job of one GPU for one hour each; all wait until the last is ready. The
+ * key of the n-th is PREFIX (up to 24 hexadecimal digits) and n. Prints, as each is answered, one
+ * line "KEY ANSWER JOB HOLD FREE", or "KEY error SENTENCE", and ends with 0. */
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -15,6 +17,7 @@
 
 #include <jansson.h>
 
+#include "quota/jobs.h"
 #include "quota/ledger.h"
 #include "runner/base/jget.h"
 #include "runner/base/parse.h"
@@ -83,13 +86,45 @@ static int open_roles(void)
     return 0;
 }
 
+static int print_pages(struct db *db, int64_t viewer, struct err *e)
+{
+    struct jobs_filter f = {.viewer_id = viewer, .limit = 2};
+    bool has_more = true;
+    while (has_more) {
+        AUTO(job_list_done) struct job_list page = {0};
+        int r = jobs_list(db, &f, &page, e);
+        if (r < 0)
+            return r;
+        for (size_t i = 0; i < page.count; i++) {
+            printf("%" PRId64 "\n", page.rows[i].id);
+            f.before_id = page.rows[i].id;
+        }
+        has_more = page.has_more;
+    }
+    return 0;
+}
+
+static int list_visible(int64_t viewer)
+{
+    struct err e = {""};
+    struct db *db = NULL;
+    int r = db_open(&conf, DB_PORTAL, &db, &e);
+    if (r == 0)
+        r = print_pages(db, viewer, &e);
+    db_close(db);
+    if (r < 0)
+        printf("error %s\n", e.text);
+    return r < 0;
+}
+
 int main(int argc, char **argv)
 {
     struct err e = {""};
     struct conf *c = NULL;
     int64_t person, count;
-    if (argc != 2 && (argc != 6 || parse_i64(argv[2], 1, INT64_MAX, &person) < 0 ||
-                      parse_i64(argv[4], 1, 1000, &count) < 0)) {
+    bool is_right = argc == 2 || argc == 3 || argc == 6;
+    if (!is_right || (argc > 2 && parse_i64(argv[2], 1, INT64_MAX, &person) < 0) ||
+        (argc == 6 && parse_i64(argv[4], 1, 1000, &count) < 0)) {
         fputs("place_probe CONF PERSON PROJECT COUNT PREFIX\n", stderr);
         return 2;
     }
@@ -98,8 +133,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "place_probe: %s\n", e.text);
         return 1;
     }
-    if (argc == 2) {
-        int status = open_roles();
+    if (argc < 6) {
+        int status = argc == 2 ? open_roles() : list_visible(person);
         conf_free(c);
         return status;
     }

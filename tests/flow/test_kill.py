@@ -11,16 +11,18 @@ import threading
 
 import sites
 from portal.embedded import process
+from portal.embedded.session import FINAL
 
 DAEMONS = ("portald", "runnerd", "agent", "mariadb")
 
 
 class Killed(sites.SiteTest):
     def start_job(self, session, script, **more):
+        """Running, or over already."""
         job = session.submit(project="climate", name="killed", gpus_per_node=1,
                              time_limit="10m",
                              script=f"#!/bin/bash\necho begun >> begun\n{script}\n", **more)
-        session.wait_job(job, "running")
+        session.wait_job(job, "running", *FINAL)
         return job
 
     def assert_ran_once(self, session, job, state, exit_code, least_ms, most_ms):
@@ -81,8 +83,12 @@ class Killed(sites.SiteTest):
         os.kill(start["keeper"], 9)
         done = alice.wait_job(job, "lost")
         self.assertLess(done["charged_gpums"], 5000)
+        self.assertEqual(len(done["attempts"]), 1)
         for pid in family:
             process.wait_until(lambda p=pid: not is_alive(p), 15, what=f"the end of {pid}")
+        self.assertIn("lost", alice.get(f"/jobs/{job}").page().text.lower())
+        after = self.start_job(alice, "true")  # its GPU is free again
+        self.assertEqual(alice.wait_job(after)["state"], "completed")
         self.assert_books_hold()
 
     def test_every_submit_acknowledged_while_the_database_is_killed_exists_once(self):

@@ -1,198 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command `quota` against a real MariaDB: setting up, every verb right and wrong, who may do what,
-and many who place jobs at once, also while the server is killed."""
-import collections
+"""The command `quota` against a real MariaDB: every verb right and wrong, keys, amounts,
+formats, months and directories."""
 import csv
 import io
 import os
-import stat
 import subprocess
 import unittest
 
-from books import BUILD, CONF, HOUR, Books
-
-PROBE = BUILD / "tests/place_probe"
-WHY = ("--reason", "a test")
-YES = (*WHY, "--yes")
-
-
-class Case(unittest.TestCase):
-    """Assertions about one run of the command."""
-
-    books = None
-
-    def fails(self, code, *args, says=(), **more):
-        """The command ends with `code`, prints nothing on stdout, and says each of the words."""
-        result = self.books.quota(*args, **more)
-        self.assertEqual(code, result.code, f"{args}: {result.err}{result.out}")
-        self.assertEqual("", result.out, args)
-        self.assertTrue(result.err.startswith("quota: "), result.err)
-        self.assertEqual(1, result.err.count("\n"), result.err)
-        for word in says:
-            self.assertIn(word, result.err, args)
-        return result
-
-    def rows(self, *args):
-        return self.books.ok(*args, "--format", "json").json()
-
-
-class SettingUp(Case):
-    """Each test has a server of its own choice; most share one without a database."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.books = Books(init=False)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.books.close()
-
-    INIT = ("db", "init", "--site", "Test", "--zone", "Europe/Berlin")
-
-    def tearDown(self):
-        self.books.mariadb.sql("SET GLOBAL local_infile = OFF; SET GLOBAL innodb_flush_log_at_trx_commit = 1;"
-                               "DROP DATABASE IF EXISTS firefly", "")
-        for account in ("owner", "portal", "runner", "admin", "report"):
-            self.books.mariadb.sql(f"DROP USER IF EXISTS firefly_{account}@localhost", "")
-        for password in self.books.folder.glob("*.password"):
-            password.unlink()
-        self.books.conf.write_text(CONF.format(socket=self.books.mariadb.socket, folder=self.books.folder))
-
-    def nothing_is_left(self):
-        self.assertEqual([], self.books.mariadb.sql("SHOW DATABASES LIKE 'firefly'", ""))
-        self.assertEqual([["0"]], self.books.mariadb.sql(
-            "SELECT COUNT(*) FROM mysql.user WHERE user LIKE 'firefly%'", ""))
-        self.assertEqual([], list(self.books.folder.glob("*.password")))
-
-    def test_init_makes_a_site_whose_books_balance(self):
-        self.assertIn("four accounts", self.books.ok(*self.INIT).out)
-        for account in ("portal", "runner", "admin", "report"):
-            mode = (self.books.folder / f"{account}.password").stat().st_mode
-            self.assertEqual(0o600, stat.S_IMODE(mode))
-        self.assertIn("settings safe", self.books.ok("db", "check").out)
-        self.assertEqual("books balance: 0 jobs, 0 transfers, 0 faults\n", self.books.ok("verify").out)
-        self.assertEqual(["Test", "Europe/Berlin"],
-                         [self.rows("site", "show")[0][k] for k in ("site", "zone")])
-
-    def test_every_role_can_prepare_its_statements(self):
-        self.books.ok(*self.INIT)
-        done = subprocess.run([PROBE, self.books.conf], capture_output=True, text=True, check=False)
-        self.assertEqual((0, 4), (done.returncode, done.stdout.count(": ok\n")), done.stdout)
-
-    def test_init_never_touches_an_existing_password_file(self):
-        path = self.books.folder / "runner.password"
-        path.write_text("mine\n")
-        self.fails(3, *self.INIT, says=(str(path), "there already"))
-        self.assertEqual("mine\n", path.read_text())
-        path.unlink()
-        self.nothing_is_left()
-
-    def test_init_never_touches_an_existing_database(self):
-        self.books.ok(*self.INIT)
-        password = (self.books.folder / "admin.password").read_text()
-        self.fails(3, *self.INIT, says=("password file", "there already"))
-        kept = {p: p.read_text() for p in self.books.folder.glob("*.password")}
-        for path in kept:
-            path.unlink()
-        self.fails(3, *self.INIT, says=("database firefly is there already", "quota db update"))
-        for path, text in kept.items():
-            path.write_text(text)
-            path.chmod(0o600)
-        self.assertEqual(password, (self.books.folder / "admin.password").read_text())
-        self.books.ok("db", "check")
-
-    def test_update_runs_what_is_missing_and_no_more(self):
-        self.books.ok(*self.INIT)
-        self.assertIn("0 migrations run", self.books.ok("db", "update").out)
-        self.books.ok("db", "check")
-
-    def test_a_failed_init_leaves_nothing(self):
-        for zone in ("Mars/Olympus", "../../etc/passwd", "", "Europe/Berlin;"):
-            self.fails(2, "db", "init", "--site", "x", "--zone", zone, says=("Europe/Berlin",))
-        self.books.conf.write_text(CONF.format(socket=self.books.mariadb.socket, folder=self.books.folder)
-                                   .replace("/admin.password", "/none/admin.password"))
-        self.fails(4, *self.INIT, says=("none/admin.password",))
-        self.nothing_is_left()
-
-    def test_init_says_what_it_needs(self):
-        self.fails(2, "db", "init", "--site", "x", says=("--zone",))
-        self.fails(2, "db", "init", "--zone", "UTC", says=("--site",))
-        self.fails(1, *self.INIT, "--admin-user", "nobody-here", says=("Access denied",))
-        self.nothing_is_left()
-
-    def test_a_server_that_could_lose_a_commit_is_refused(self):
-        self.books.ok(*self.INIT)
-        for name, bad in (("local_infile", "ON"), ("innodb_flush_log_at_trx_commit", "2")):
-            self.books.mariadb.sql(f"SET GLOBAL {name} = {bad}", "")
-            for command in (("db", "check"), ("balance",), ("verify",)):
-                self.fails(1, *command, says=(f"{name} is {bad}; set it to",))
-            self.tearDownOfSettings()
-        self.books.ok("db", "check")
-
-    def tearDownOfSettings(self):
-        self.books.mariadb.sql("SET GLOBAL local_infile = OFF; SET GLOBAL innodb_flush_log_at_trx_commit = 1", "")
-
-    def test_settings_of_the_start_are_refused_too(self):
-        self.books.ok(*self.INIT)
-        for flag, says in (("--innodb-rollback-on-timeout=OFF", "innodb_rollback_on_timeout is OFF"),
-                           ("--skip-innodb-doublewrite", "innodb_doublewrite is OFF"),
-                           ("--log-bin=b", "sync_binlog is 0; set it to 1")):
-            self.books.mariadb.flags = [flag]
-            self.books.mariadb.restart()
-            self.fails(1, "db", "check", says=(says,))
-        self.books.mariadb.flags = []
-        self.books.mariadb.restart()
-        self.books.ok("db", "check")
-
-    def test_another_schema_version_is_refused(self):
-        self.books.ok(*self.INIT)
-        self.books.sql("INSERT INTO schema_version VALUES (99, '0099_future', 'x', 0)")
-        for command in (("db", "check"), ("tenant", "list"), ("verify",)):
-            self.fails(1, *command, says=("schema version 99", "quota db update"))
-        self.books.sql("DELETE FROM schema_version WHERE version = 99")
-        self.books.sql("DELETE FROM schema_version WHERE version > 1")
-        self.fails(1, "db", "check", says=("schema version 1, this program needs",))
-        self.books.sql("DROP TABLE schema_version")
-        self.fails(1, "db", "check", says=("quota db init",))
-
-    def test_a_secret_others_can_read_is_refused(self):
-        self.books.ok(*self.INIT)
-        path = self.books.folder / "admin.password"
-        for mode in (0o644, 0o640, 0o604):
-            path.chmod(mode)
-            self.fails(1, "balance", says=(str(path), f"{mode:04o}", "chmod 600"))
-        path.chmod(0o600)
-        self.books.ok("balance")
-        path.write_text("wrong\n")
-        self.fails(1, "balance", says=("Access denied",))
-
-    def test_a_wrong_configuration_names_file_line_key_and_remedy(self):
-        good = self.books.conf.read_text()
-        conf = str(self.books.conf)
-        for text, says in (
-                (good.replace("socket", "sockett"), (f"{conf}:2:", "'sockett'", "it has: socket host")),
-                (good + "port = 99999\n", (f"{conf}:8:", "port = 99999", "1 to 65535")),
-                (good + "socket = x\n", (f"{conf}:8:", "'socket' stands at line 2")),
-                (good.replace("/admin", "admin").replace(str(self.books.folder), ""),
-                 ("beginning with '/'",)),
-                (good + "[datbase]\nx = 1\n", (f"{conf}:8:", "[datbase]", "remove it or mend")),
-                (good + "nonsense\n", (f"{conf}:8:", "key = value")),
-                (good + "[open\n", (f"{conf}:8:", "ends with ']'")),
-                ("[database]\n", ("give either socket or host",)),
-                (good + "host = db.example\n", ("give either socket or host",)),
-                (good.replace("name = firefly", "name = "), (f"{conf}:3:", "name = ")),
-                (good + "port = \xff\n", (f"{conf}:8:",))):
-            self.books.conf.write_text(text, encoding="latin-1")
-            self.fails(1, "balance", says=says)
-        self.fails(1, "balance", "--config", "/nowhere/firefly.conf", says=("/nowhere/firefly.conf",))
-
-    def test_a_server_that_is_down_is_said_at_once(self):
-        self.books.ok(*self.INIT)
-        self.books.mariadb.stop()
-        self.fails(1, "balance", says=(self.books.mariadb.socket,))
-        self.fails(1, "tenant", "add", "x", *YES, says=(self.books.mariadb.socket,))
-        self.books.mariadb.start()
-        self.books.ok("balance")
+from books import HOUR, PROBE, QUOTA, WHY, YES, Books, Case
+from portal.embedded.slapd import Person, Slapd, University
 
 
 class Verbs(Case):
@@ -227,18 +43,21 @@ class Verbs(Case):
                 self.assertTrue(all(len(row) <= 110 for row in verb.splitlines()), verb)
 
     def test_what_is_unknown_is_answered_with_the_nearest(self):
-        for args, says in (((), "quota --help"), (("tenat",), "'tenant'"), (("tenant", "lsit"), "'list'"),
+        for args, says in (((), "quota --help"), (("tenat",), "'tenant'"),
+                           (("tenant", "lsit"), "'list'"),
                            (("tenant",), "quota tenant --help"), (("frobnicate",), "--help"),
                            (("tenant", "list", "--fromat", "csv"), "'--format'"),
                            (("tenant", "list", "--fromat=csv"), "'--format'"),
                            (("tenant", "list", "--yes"), "unknown"),
                            (("tenant", "list", "extra"), "one argument too many"),
-                           (("tenant", "add"), "needs NAME"), (("tenant", "list", "--format"), "needs a value"),
+                           (("tenant", "add"), "needs NAME"),
+                           (("tenant", "list", "--format"), "needs a value"),
                            (("tenant", "list", "--format", "xml"), "table, csv or json"),
                            (("tenant", "list", "--unit", "d"), "h, m or s"),
                            (("tenant", "list", "--format", "csv", "--format", "csv"), "twice"),
                            (("request", "list", "--all=x"), "takes no value"),
-                           (("tenant", "list", "--columns", "tenant,nme"), "'nme' is no column; there are tenant,"),
+                           (("tenant", "list", "--columns", "tenant,nme"),
+                            "'nme' is no column; there are tenant,"),
                            (("tenant", "list", "--columns", ""), "is no column"),
                            (("verify", "--columns", "chek"), "'chek'"),
                            (("report", "month", "--part", "user"), "users, projects"),
@@ -248,21 +67,26 @@ class Verbs(Case):
     def test_nobody_to_ask_is_refused_with_the_remedy(self):
         before = self.audits()
         self.fails(2, "tenant", "add", "silent", *WHY, says=("--yes", "--dry-run"))
-        self.fails(2, "grant", "lattice", "1", "--from", "2026-01-01", "--until", "2027-01-01", *WHY,
+        self.fails(2, "grant", "lattice", "1", "--from", "2026-01-01", "--until", "2027-01-01",
+                   *WHY,
                    says=("--yes",))
         self.assertEqual(before, self.audits())
 
     def test_a_dry_run_changes_nothing(self):
         before = self.audits(), self.rows("balance"), self.rows("member", "list")
         for args in (("tenant", "add", "dry"), ("project", "close", "lattice"),
-                     ("member", "remove", "lattice", "bob@north"), ("price", "set", "a100", "0.5"),
+                     ("member", "remove", "lattice", "bob@north"),
+                     ("price", "set", "a100", "0.5"),
                      ("person", "disable", "bob@north"), ("grant", "--allocation", "1", "5"),
-                     ("grant", "lattice", "5", "--from", "2026-01-01", "--until", "2026-02-01")):
+                     ("grant", "lattice", "5", "--from", "2026-01-01", "--until",
+                      "2026-02-01")):
             answer = self.books.ok(*args, *WHY, "--dry-run", "--format", "json").json()[0]
             self.assertEqual("would be done", answer["answer"], args)
-        self.assertEqual(before, (self.audits(), self.rows("balance"), self.rows("member", "list")))
+        self.assertEqual(before,
+                         (self.audits(), self.rows("balance"), self.rows("member", "list")))
         self.fails(4, "project", "close", "none", *WHY, "--dry-run", says=("not found",))
-        self.fails(4, "grant", "--allocation", "99", "5", *WHY, "--dry-run", says=("not found",))
+        self.fails(4, "grant", "--allocation", "99", "5", *WHY, "--dry-run",
+                   says=("not found",))
 
     def test_a_reason_is_words(self):
         for reason in ("", "ab", "x" * 201, "two\nlines", "\x07bell"):
@@ -277,8 +101,10 @@ class Verbs(Case):
                                   ("member", "set", "lattice", "bob@north", "--role", "member"),
                                   ("price", "set", "once", "2"),
                                   ("person", "enable", "bob@north"),
-                                  ("grant", "--allocation", str(self.books.allocation), "0.001"),
-                                  ("grant", "lattice", "0.001", "--from", "2030-01-01", "--until",
+                                  ("grant", "--allocation", str(self.books.allocation),
+                                   "0.001"),
+                                  ("grant", "lattice", "0.001", "--from", "2030-01-01",
+                                   "--until",
                                    "2030-01-02"))):
             key = f"test-key-{n}"
             first = self.books.ok(*args, *YES, "--key", key, "--format", "json").json()[0]
@@ -286,10 +112,12 @@ class Verbs(Case):
             seen = self.audits(), self.rows("balance"), self.rows("price", "list")
             again = self.books.ok(*args, *YES, "--key", key, "--format", "json").json()[0]
             self.assertEqual({**first, "answer": "done before"}, again)
-            self.assertEqual(seen, (self.audits(), self.rows("balance"), self.rows("price", "list")))
+            self.assertEqual(seen,
+                             (self.audits(), self.rows("balance"), self.rows("price", "list")))
             self.fails(3, "tenant", "add", f"other{n}", *YES, "--key", key,
                        says=(key, "something else", "take another key"))
-            self.fails(3, "grant", "lattice", "77", "--from", "2031-01-01", "--until", "2031-01-02", *YES,
+            self.fails(3, "grant", "lattice", "77", "--from", "2031-01-01", "--until",
+                       "2031-01-02", *YES,
                        "--key", key, says=(key, "something else"))
 
     def test_a_key_can_never_be_one_of_the_ledgers(self):
@@ -300,21 +128,25 @@ class Verbs(Case):
         before = self.audits()
         answer = self.books.write("project", "set", "lattice", "--title", "Lattice QCD 2")
         self.assertEqual(before + 1, self.audits())
-        row = self.books.sql("SELECT actor, origin, verb, object, reason, before_text, after_text FROM audit "
+        row = self.books.sql("SELECT actor, origin, verb, object, reason, before_text, "
+                             "after_text FROM audit "
                              f"WHERE request_key = '{answer['key']}'")[0]
         self.assertEqual(["quota", "project set", "project lattice", "a test"], row[1:5])
         self.assertIn("'Lattice QCD'", row[5])
         self.assertIn("'Lattice QCD 2'", row[6])
         self.assertTrue(row[0])
-        self.fails(3, "project", "add", "lattice", "--tenant", "north", *YES, says=("there already",))
+        self.fails(3, "project", "add", "lattice", "--tenant", "north", *YES,
+                   says=("there already",))
         self.assertEqual(before + 1, self.audits())
         self.books.write("project", "set", "lattice", "--title", "Lattice QCD")
 
     # ---- tenants, projects, members, people
 
     def test_tenants(self):
-        self.books.write("tenant", "add", "south", "--title", "South, \"the\" <script>", "--contact", "a@b.c")
-        self.assertEqual("South, \"the\" <script>", self.rows("tenant", "show", "south")[0]["title"])
+        self.books.write("tenant", "add", "south", "--title", "South, \"the\" <script>",
+                         "--contact", "a@b.c")
+        self.assertEqual("South, \"the\" <script>",
+                         self.rows("tenant", "show", "south")[0]["title"])
         self.books.write("tenant", "set", "south", "--contact", "d@e.f")
         self.assertEqual(["d@e.f", "open"], [self.rows("tenant", "show", "south")[0][k]
                                              for k in ("contact", "state")])
@@ -324,7 +156,8 @@ class Verbs(Case):
         self.fails(2, "tenant", "set", "south", *YES, says=("--title, --contact or --state",))
         self.fails(2, "tenant", "set", "south", "--state", "ajar", *YES, says=("open, closed",))
         self.fails(3, "tenant", "add", "south", *YES, says=("there already", "tenant set"))
-        for verb in (("set", "nowhere", "--title", "x"), ("close", "nowhere"), ("appoint", "nowhere", "1")):
+        for verb in (("set", "nowhere", "--title", "x"), ("close", "nowhere"),
+                     ("appoint", "nowhere", "1")):
             self.fails(4, "tenant", *verb, *YES, says=("nowhere: not found",))
         self.fails(4, "tenant", "show", "nowhere", says=("nowhere: not found",))
 
@@ -333,15 +166,21 @@ class Verbs(Case):
         self.assertEqual("alice@north", self.rows("tenant", "show", "north")[0]["admins"])
         self.fails(3, "tenant", "appoint", "north", "alice@north", *YES, says=("already",))
         self.books.write("tenant", "dismiss", "north", "alice@north")
-        self.fails(4, "tenant", "dismiss", "north", "alice@north", *YES, says=("does not administer",))
+        self.fails(4, "tenant", "dismiss", "north", "alice@north", *YES,
+                   says=("does not administer",))
 
     def test_names_are_slugs_and_texts_are_kept_as_they_are(self):
-        for name in ("", "North", "-x", "a b", "x" * 33, "'; DROP TABLE job; --", "<script>", "ä", "a\nb", "a/b"):
+        for name in ("", "North", "-x", "a b", "x" * 33, "'; DROP TABLE job; --", "<script>",
+                     "ä", "a\nb", "a/b"):
             self.fails(2, "tenant", "add", name, *YES, says=("lower-case letters",))
-            self.fails(2, "project", "add", name, "--tenant", "north", *YES, says=("lower-case letters",))
-        self.fails(2, "tenant", "add", "long", "--title", "x" * 121, *YES, says=("121 bytes", "120"))
-        self.fails(2, "tenant", "add", "long", "--title", "x" * 100000, *YES, says=("100000 bytes",))
-        self.fails(2, "tenant", "add", "lines", "--title", "a\x1b[31mb", *YES, says=("control",))
+            self.fails(2, "project", "add", name, "--tenant", "north", *YES,
+                       says=("lower-case letters",))
+        self.fails(2, "tenant", "add", "long", "--title", "x" * 121, *YES,
+                   says=("121 bytes", "120"))
+        self.fails(2, "tenant", "add", "long", "--title", "x" * 100000, *YES,
+                   says=("100000 bytes",))
+        self.fails(2, "tenant", "add", "lines", "--title", "a\x1b[31mb", *YES,
+                   says=("control",))
         title = "🚀 '; DROP TABLE job; -- \\ % _ \" <script>alert(1)</script>"
         self.books.write("tenant", "add", "odd", "--title", title)
         self.assertEqual(title, self.rows("tenant", "show", "odd")[0]["title"])
@@ -354,30 +193,40 @@ class Verbs(Case):
         self.books.write("project", "close", "spin")
         self.books.write("member", "add", "spin", "alice@north")
         self.assertEqual("closed", self.books.place(self.books.alice, project="spin")[0])
-        self.fails(3, "grant", "spin", "1", "--from", "2026-01-01", "--until", "2027-01-01", *YES,
+        self.fails(3, "grant", "spin", "1", "--from", "2026-01-01", "--until", "2027-01-01",
+                   *YES,
                    says=("spin is closed", "--state open"))
         self.books.write("project", "set", "spin", "--state", "open")
         self.assertEqual("no_allocation", self.books.place(self.books.alice, project="spin")[0])
-        self.fails(3, "project", "add", "spin", "--tenant", "north", *YES, says=("unique in the site",))
-        self.fails(4, "project", "add", "spun", "--tenant", "none", *YES, says=("tenant none: not found",))
+        self.fails(3, "project", "add", "spin", "--tenant", "north", *YES,
+                   says=("unique in the site",))
+        self.fails(4, "project", "add", "spun", "--tenant", "none", *YES,
+                   says=("tenant none: not found",))
         self.fails(2, "project", "add", "spun", *YES, says=("--tenant NAME",))
         self.books.write("tenant", "add", "west")
         self.books.write("project", "add", "far", "--tenant", "west")
-        self.assertEqual(["far"], [r["project"] for r in self.rows("project", "list", "--tenant", "west")])
+        self.assertEqual(["far"],
+                         [r["project"] for r in self.rows("project", "list", "--tenant",
+                                                          "west")])
 
     def test_members(self):
         carol = self.books.person("carol")
         answer = self.books.write("member", "add", "lattice", "carol@north")
         self.assertEqual(carol, answer["number"])
         self.books.write("member", "set", "lattice", str(carol), "--role", "pi")
-        self.assertIn(["carol", "pi"], [[r["login"], r["role"]] for r in self.rows("member", "list", "lattice")])
-        self.fails(3, "member", "add", "lattice", "carol@north", *YES, says=("already", "member set"))
-        self.fails(2, "member", "set", "lattice", "carol@north", "--role", "boss", *YES, says=("member, pi",))
+        self.assertIn(["carol", "pi"],
+                      [[r["login"], r["role"]] for r in self.rows("member", "list", "lattice")])
+        self.fails(3, "member", "add", "lattice", "carol@north", *YES,
+                   says=("already", "member set"))
+        self.fails(2, "member", "set", "lattice", "carol@north", "--role", "boss", *YES,
+                   says=("member, pi",))
         self.fails(2, "member", "set", "lattice", "carol@north", *YES, says=("--role",))
         self.books.write("member", "remove", "lattice", "carol@north")
         self.fails(4, "member", "remove", "lattice", "carol@north", *YES, says=("no member",))
-        self.fails(4, "member", "add", "lattice", "nobody@north", *YES, says=("never logged in", "first login"))
-        self.fails(4, "member", "add", "none", "carol@north", *YES, says=("project none: not found",))
+        self.fails(4, "member", "add", "lattice", "nobody@north", *YES,
+                   says=("never logged in", "first login"))
+        self.fails(4, "member", "add", "none", "carol@north", *YES,
+                   says=("project none: not found",))
         for who in ("carol", "@north", "carol@", "", "0", "-1"):
             self.fails(2, "member", "add", "lattice", who, *YES, says=("login@directory",))
         self.fails(4, "member", "add", "lattice", "999", *YES, says=("never logged in",))
@@ -388,23 +237,29 @@ class Verbs(Case):
         self.books.write("person", "disable", "dave@north")
         self.assertEqual("disabled", self.books.place(dave)[0])
         shown = self.rows("person", "show", "dave@north")
-        self.assertEqual(["no", "dave"], [shown["person"][0]["active"], shown["person"][0]["unix_name"]])
+        self.assertEqual(["no", "dave"],
+                         [shown["person"][0]["active"], shown["person"][0]["unix_name"]])
         self.assertEqual("lattice", shown["projects"][0]["project"])
         self.books.write("person", "enable", str(dave))
         self.assertEqual("placed", self.books.place(dave)[0])
         self.fails(4, "person", "show", "nobody@north", says=("never logged in",))
         self.fails(4, "person", "disable", "12345", *YES, says=("never logged in",))
-        self.assertIn("dave", [r["login"] for r in self.rows("person", "list", "--tenant", "north")])
+        self.assertIn("dave",
+                      [r["login"] for r in self.rows("person", "list", "--tenant", "north")])
         self.assertEqual([], self.rows("person", "list", "--tenant", "nowhere"))
 
     def test_requests_to_join(self):
         erin = self.books.person("erin")
         for project in ("lattice", "latice"):
-            self.books.call("portal", "INSERT INTO join_request (project_name, person_id, note, at_ms) "
-                                      f"VALUES ('{project}', {erin}, '=please', now_ms()); SELECT 1")
+            self.books.call("portal",
+                            "INSERT INTO join_request (project_name, person_id, note, at_ms) "
+                                      f"VALUES ('{project}', {erin}, '=please', now_ms()); "
+                                      f"SELECT 1")
         first, second = self.rows("request", "list")
-        self.assertEqual(["erin@north", "yes", "no"], [first["person"], first["exists"], second["exists"]])
-        self.fails(4, "request", "approve", second["request"], *YES, says=("no project latice", "deny it"))
+        self.assertEqual(["erin@north", "yes", "no"],
+                         [first["person"], first["exists"], second["exists"]])
+        self.fails(4, "request", "approve", second["request"], *YES,
+                   says=("no project latice", "deny it"))
         self.books.write("request", "approve", first["request"])
         self.books.write("request", "deny", second["request"])
         self.assertIn("erin", [r["login"] for r in self.rows("member", "list", "lattice")])
@@ -412,19 +267,23 @@ class Verbs(Case):
         self.fails(4, "request", "approve", "999", *YES, says=("not found",))
         self.fails(2, "request", "approve", "x", *YES, says=("number",))
         self.assertEqual([], self.rows("request", "list"))
-        self.assertEqual(["approved", "denied"], [r["state"] for r in self.rows("request", "list", "--all")])
+        self.assertEqual(["approved", "denied"],
+                         [r["state"] for r in self.rows("request", "list", "--all")])
 
     # ---- GPU-hours
 
-    AMOUNTS = ("-1", "0", "0.000", "0.0001", "9223372036854775808", "9223372036854775807", "1000000000.001",
-               "NaN", "nan", "inf", "1e3", "1e309", "0x10", " 5", "5 ", "+5", "1,5", "1.", ".5", "", "1.2345",
+    AMOUNTS = ("-1", "0", "0.000", "0.0001", "9223372036854775808", "9223372036854775807",
+               "1000000000.001",
+               "NaN", "nan", "inf", "1e3", "1e309", "0x10", " 5", "5 ", "+5", "1,5", "1.", ".5",
+               "", "1.2345",
                "١", "5h", "--5"[1:], "1_000")
 
     def test_an_amount_is_gpu_hours_and_nothing_else(self):
         before = self.rows("balance")
         for amount in self.AMOUNTS:
             for args in (("--allocation", "1", "--", amount),
-                         ("--from", "2026-01-01", "--until", "2027-01-01", "--", "lattice", amount)):
+                         ("--from", "2026-01-01", "--until", "2027-01-01", "--", "lattice",
+                          amount)):
                 self.fails(2, "grant", *YES, *args, says=(f"'{amount}'", "like 118.5"))
         self.assertEqual(before, self.rows("balance"))
 
@@ -436,20 +295,25 @@ class Verbs(Case):
         self.books.write("grant", "--allocation", number, "1000000000")
         row = self.rows("balance", "exact")[0]
         self.assertEqual(1000000118501 * HOUR // 1000, row["free_gpums"])
-        text = self.books.ok("balance", "exact", "--format", "csv", "--columns", "free", "--unit", "s").out
+        text = self.books.ok("balance", "exact", "--format", "csv", "--columns", "free",
+                             "--unit", "s").out
         self.assertEqual(f"free_gpu_s\r\n{1000000118501 * 36 // 10}.600\r\n", text)
 
     def test_a_term_is_days(self):
-        for day in ("2026-02-30", "26-01-01", "2026-1-1", "yesterday", "", "2026-13-01", "2026-01-01T00:00"):
+        for day in ("2026-02-30", "26-01-01", "2026-1-1", "yesterday", "", "2026-13-01",
+                    "2026-01-01T00:00"):
             self.fails(2, "grant", "lattice", "1", "--from", day, "--until", "2027-01-01", *YES,
                        says=("--from", "2026-11-23"))
-        self.fails(2, "grant", "lattice", "1", "--from", "2027-01-01", "--until", "2027-01-01", *YES,
+        self.fails(2, "grant", "lattice", "1", "--from", "2027-01-01", "--until", "2027-01-01",
+                   *YES,
                    says=("later day",))
         self.fails(2, "grant", "lattice", "1", *YES, says=("--from DAY --until DAY",))
         self.fails(2, "grant", "1", *YES, says=("quota grant PROJECT HOURS",))
         self.fails(2, "grant", "lattice", "1", "--allocation", "1", *YES, says=("quota grant",))
-        self.fails(2, "grant", "1", "--allocation", "1", "--from", "2026-01-01", *YES, says=("leave out",))
-        self.fails(4, "grant", "none", "1", "--from", "2026-01-01", "--until", "2027-01-01", *YES,
+        self.fails(2, "grant", "1", "--allocation", "1", "--from", "2026-01-01", *YES,
+                   says=("leave out",))
+        self.fails(4, "grant", "none", "1", "--from", "2026-01-01", "--until", "2027-01-01",
+                   *YES,
                    says=("project none: not found",))
         self.fails(4, "grant", "1", "--allocation", "999", *YES, says=("not found",))
         self.fails(2, "grant", "1", "--allocation", "x", *YES, says=("number",))
@@ -471,9 +335,11 @@ class Verbs(Case):
         self.books.write("price", "set", "a100", "0.5")
         self.books.write("price", "set", "a100", "0.25")
         rows = [r for r in self.rows("price", "list") if r["gpu_type"] == "a100"]
-        self.assertEqual([(250, "yes"), (500, "no")], [(r["weight_permille"], r["now"]) for r in rows])
+        self.assertEqual([(250, "yes"), (500, "no")],
+                         [(r["weight_permille"], r["now"]) for r in rows])
         for weight in ("0", "-1", "100.001", "1.0001", "x", "1e1"):
-            self.fails(2, "price", "set", *YES, "--", "a100", weight, says=(f"'{weight}'", "like 1 or 0.25"))
+            self.fails(2, "price", "set", *YES, "--", "a100", weight,
+                       says=(f"'{weight}'", "like 1 or 0.25"))
         self.fails(2, "price", "set", "any", "1", *YES, says=("dearest",))
         self.fails(2, "price", "set", "H 100", "1", *YES, says=("lower-case",))
 
@@ -484,10 +350,15 @@ class Verbs(Case):
         row = self.rows("job", "list", "--limit", "1")[0]
         self.assertEqual([job, "queued", "bob", 2, 6 * HOUR, 6 * HOUR], [row[k] for k in (
             "job", "state", "login", "gpus", "hold_gpums", "held_gpums")])
-        self.assertEqual([], [r for r in self.rows("job", "list", "--person", "bob@north", "--state", "ended")
+        self.assertEqual([],
+                         [r for r in self.rows("job", "list", "--person", "bob@north",
+                                               "--state", "ended")
                               if r["job"] == job])
-        self.assertIn(job, [r["job"] for r in self.rows("job", "list", "--project", "lattice", "--state",
-                                                         "queued,running", "--tenant", "north")])
+        self.assertIn(job,
+                      [r["job"] for r in self.rows("job", "list", "--project", "lattice",
+                                                   "--state",
+                                                         "queued,running", "--tenant",
+                                                        "north")])
         older = self.rows("job", "list", "--before", str(job))
         self.assertTrue(all(r["job"] < job for r in older))
         answer = self.books.write("job", "cancel", job)
@@ -501,6 +372,36 @@ class Verbs(Case):
         self.assertEqual(["placed", "attempt", "started", "ended", "completed"],
                          [e["kind"] for e in shown["events"]])
         self.assertEqual(HOUR // 2, shown["attempts"][0]["charge_gpums"])
+
+    def visible(self, person):
+        done = subprocess.run([PROBE, self.books.conf, str(person)], capture_output=True,
+                              text=True, check=False)
+        self.assertEqual(0, done.returncode, done.stdout)
+        return [int(line) for line in done.stdout.split()]
+
+    def test_a_list_holds_what_its_viewer_may_see(self):
+        b = self.books
+        b.write("tenant", "add", "east")
+        for project in ("eins", "zwei"):
+            b.write("project", "add", project, "--tenant", "east")
+            b.write("grant", project, "100", "--from", "2026-01-01", "--until", "2090-01-01")
+        greta, heidi, ivan, jane = (b.person(name, tenant="east") for name in ("greta", "heidi",
+                                                                               "ivan", "jane"))
+        for project, who, role in (("eins", "greta", "pi"), ("eins", "heidi", "member"),
+                                   ("zwei", "ivan", "pi")):
+            b.write("member", "add", project, f"{who}@north", "--role", role)
+        one, two, three = (b.job(heidi, project="eins") for _ in range(3))
+        four = b.job(ivan, project="zwei")
+        self.assertEqual([three, two, one], self.visible(greta))
+        self.assertEqual([three, two, one], self.visible(heidi))
+        self.assertEqual([four], self.visible(ivan))
+        self.assertEqual([], self.visible(jane))
+        b.write("tenant", "appoint", "east", "jane@north")
+        self.assertEqual([four, three, two, one], self.visible(jane))
+        b.write("member", "remove", "eins", "heidi@north")
+        b.write("member", "remove", "eins", "greta@north")
+        self.assertEqual([three, two, one], self.visible(heidi))  # his own stay his
+        self.assertEqual([], self.visible(greta))
 
     def test_jobs_that_are_not_there(self):
         self.fails(4, "job", "show", "999999", says=("job 999999: not found",))
@@ -516,7 +417,8 @@ class Verbs(Case):
     def test_csv_is_safe_for_spreadsheets(self):
         titles = ("=1+1", "+1", "-1", "@x", "a,b", 'say "hi"', "plain")
         for n, title in enumerate(titles):
-            self.books.write("project", "add", f"csv-{n}", "--tenant", "north", "--title", title)
+            self.books.write("project", "add", f"csv-{n}", "--tenant", "north", "--title",
+                             title)
         text = self.books.ok("project", "list", "--format", "csv").out
         self.assertEqual(text.count("\n"), text.count("\r\n"))
         rows = {r["project"]: r["title"] for r in csv.DictReader(io.StringIO(text, newline=""))}
@@ -524,93 +426,70 @@ class Verbs(Case):
         self.assertEqual(wanted, [rows[f"csv-{n}"] for n in range(len(titles))])
 
     def test_columns_are_picked_in_order(self):
-        text = self.books.ok("tenant", "list", "--columns", "state,tenant", "--format", "csv").out
+        text = self.books.ok("tenant", "list", "--columns", "state,tenant", "--format",
+                             "csv").out
         self.assertEqual("state,tenant", text.splitlines()[0])
         self.assertIn("open,north", text.splitlines())
 
     def test_a_table_shows_control_bytes_and_aligns(self):
-        self.books.sql("UPDATE project SET title = CONCAT('a', CHAR(27), '[31mü') WHERE name = 'lattice'")
+        self.books.sql("UPDATE project SET title = CONCAT('a', CHAR(27), '[31mü') WHERE name = "
+                       "'lattice'")
         text = self.books.ok("project", "list").out
         self.books.sql("UPDATE project SET title = 'Lattice QCD' WHERE name = 'lattice'")
         self.assertNotIn("\x1b", text)
         self.assertIn("a\\x1b[31mü", text)
         lines = text.splitlines()
         column = lines[0].index("STATE")
-        self.assertTrue(all(line[column:].startswith(("open", "closed")) for line in lines[1:-1]), text)
+        self.assertTrue(all(line[column:].startswith(("open",
+                                                      "closed")) for line in lines[1:-1]), text)
 
     def test_output_that_cannot_be_written_is_a_failure(self):
         with open("/dev/full", "wb") as full:
-            done = subprocess.run([BUILD / "quota", "tenant", "list"], stdout=full, stderr=subprocess.PIPE,
-                                  env={**os.environ, "FIREFLY_CONFIG": str(self.books.conf)}, check=False)
+            done = subprocess.run([QUOTA, "tenant", "list"], stdout=full,
+                                  stderr=subprocess.PIPE,
+                                  env={**os.environ, "FIREFLY_CONFIG": str(self.books.conf)},
+                                  check=False)
         self.assertEqual(1, done.returncode)
 
 
-class Rights(Case):
-    """What each account may not do, tried."""
+class Directories(Case):
+    """`quota ldap check` against a real slapd; it needs no database."""
 
     @classmethod
     def setUpClass(cls):
-        cls.books = Books().furnish()
-        cls.books.run_job(cls.books.alice)
+        cls.books = Books(init=False)
+        north = University("dc=north,dc=example", title="North", tenant="north",
+                           people=[Person("alice", "secret", 20001, 30001)])
+        cls.slapd = Slapd(cls.books.folder / "l", [north])
+        cls.slapd.start()
+        cls.conf = cls.books.conf.read_text()
+        cls.section = cls.slapd.section(north, "north")
 
     @classmethod
     def tearDownClass(cls):
+        cls.slapd.stop()
         cls.books.close()
 
-    def denied(self, account, *statements):
-        for statement in statements:
-            result = self.books.client(account, statement)
-            self.assertNotEqual(0, result.code, f"{account} may: {statement}")
-            self.assertRegex(result.err, "denied|ERROR 1142|ERROR 1143|ERROR 1370|ERROR 1044", statement)
+    def steps(self, code, *args):
+        result = self.books.quota("ldap", "check", *args, "--format", "json")
+        self.assertEqual(code, result.code, result.err)
+        return {row["step"]: (row["result"], row["text"]) for row in result.json()}
 
-    EVERYBODY = ("UPDATE budget SET free = free + 1", "DELETE FROM budget", "DELETE FROM transfer",
-                 "UPDATE transfer SET gpums = 1", "INSERT INTO transfer (type) VALUES ('grant')",
-                 "UPDATE job SET state = 'completed'", "UPDATE job SET charged_gpums = 0", "DELETE FROM job",
-                 "DELETE FROM event", "UPDATE event SET kind = 'placed'", "INSERT INTO event VALUES (1, 9, 'x', NULL, 0, '')",
-                 "UPDATE audit SET actor = 'x'", "DELETE FROM audit", "UPDATE attempt SET charge_gpums = 0",
-                 "UPDATE month SET closed_ms = NULL", "DELETE FROM account_right", "DROP TABLE job",
-                 "CALL ledger_move('grant', 1, 'free', 5, 'free', 1, NULL, NULL, 202611, '', '', '', 'k', 0, @x)",
-                 "CALL event_append(1, 2, 'x', 'x', NULL, 0, '')", "CALL rights_grant('firefly', 'localhost')",
-                 "UPDATE account SET uid = 0", "UPDATE person SET is_admin = 1",
-                 "SELECT * FROM mysql.user", "CREATE TABLE x (a INT)")
+    def test_each_step_is_told(self):
+        self.books.conf.write_text(self.conf + self.section)
+        steps = self.steps(0, "--user", "alice", "--directory", "north")
+        for step in ("connect", "tls", "bind", "base", "user", "tenant"):
+            self.assertEqual("ok", steps[step][0], steps)
+        self.assertIn("alice", steps["user"][1])
 
-    def test_no_account_moves_gpu_time_or_history_by_hand(self):
-        for account in ("portal", "runner", "admin", "report"):
-            self.denied(account, *self.EVERYBODY)
-
-    def test_the_portal_places_jobs_and_no_more(self):
-        self.denied("portal", "CALL job_finish(1, 1, 1, 'completed', 'completed', 0, '')",
-                    "CALL charge_post(1, 1, 202611, 1)", "CALL lease_take('runnerd', 'x', 0, 1)",
-                    "CALL grant_post(1, 1, 'x', 'x', '', 'some-key')", "UPDATE request SET answer = 'done'",
-                    "INSERT INTO member VALUES (1, 1, 'pi', 0)", "UPDATE project SET state = 'open'",
-                    "SELECT * FROM audit", "UPDATE person SET state = 'active'",
-                    "INSERT INTO account VALUES (1, 'root', 0, 0, '')", "UPDATE node SET gpus = 0")
-
-    def test_the_runner_grants_and_places_nothing(self):
-        self.denied("runner", "CALL grant_post(1, 1, 'x', 'x', '', 'some-key')",
-                    "CALL job_place(1,'','','',0,'batch','',1,1,'any',0,0,1,0,0,0,'normal','{}')",
-                    "SELECT * FROM session", "SELECT * FROM api_token", "INSERT INTO audit (actor) VALUES ('x')",
-                    "UPDATE audit SET reason = 'x'", "INSERT INTO member VALUES (1, 1, 'pi', 0)")
-
-    def test_the_admin_reads_no_sessions_and_runs_no_jobs(self):
-        self.denied("admin", "SELECT * FROM session", "SELECT * FROM api_token", "SELECT * FROM login_try",
-                    "CALL job_finish(1, 1, 1, 'completed', 'completed', 0, '')",
-                    "CALL lease_take('runnerd', 'x', 0, 1)", "DELETE FROM tenant", "DELETE FROM project",
-                    "UPDATE project SET tenant_id = 2", "UPDATE price SET weight_permille = 1")
-
-    def test_the_report_account_reads(self):
-        self.denied("report", "INSERT INTO request (kind) VALUES ('cancel')", "UPDATE tenant SET title = 'x'",
-                    "CALL grant_post(1, 1, 'x', 'x', '', 'some-key')", "SELECT * FROM session",
-                    "INSERT INTO audit (actor) VALUES ('x')")
-        self.assertEqual(0, self.books.client("report", "SELECT COUNT(*) FROM transfer").code)
-
-    def test_the_owner_is_locked(self):
-        self.assertEqual([["1"]], self.books.sql(
-            "SELECT JSON_VALUE(priv, '$.account_locked') FROM mysql.global_priv WHERE user = 'firefly_owner'"))
-        done = subprocess.run(["mariadb", "--no-defaults", "--user=firefly_owner",
-                               f"--socket={self.books.mariadb.socket}", "-e", "SELECT 1"],
-                              capture_output=True, text=True, check=False)
-        self.assertNotEqual(0, done.returncode)
+    def test_what_fails_is_said_with_its_cause(self):
+        self.books.conf.write_text(self.conf + self.section)
+        self.assertEqual("FAILED", self.steps(1, "--user", "nobody")["user"][0])
+        self.fails(4, "ldap", "check", "--directory", "south", says=("no [directory south]",))
+        self.books.conf.write_text(self.conf)
+        self.fails(1, "ldap", "check", says=("directory",))
+        self.books.conf.write_text(self.conf + self.section + "usr_base = x\n")
+        self.fails(1, "ldap", "check", says=("'usr_base'", str(self.books.conf)))
 
 
 class Months(Case):
@@ -634,26 +513,34 @@ class Months(Case):
         b.sql(f"UPDATE transfer SET month = {past}, at_ms = {start};"
               f"UPDATE attempt SET created_ms = {start}, started_ms = {start};"
               f"UPDATE job SET placed_ms = {start}, started_ms = {start}")
-        self.assertEqual("posted", b.runner(f"CALL charge_post(EPOCH, {attempt}, {past}, {3 * HOUR})")[0])
-        self.assertEqual("same", b.runner(f"CALL charge_post(EPOCH, {attempt}, {past}, {3 * HOUR})")[0])
+        self.assertEqual("posted",
+                         b.runner(f"CALL charge_post(EPOCH, {attempt}, {past}, {3 * HOUR})")[0])
+        self.assertEqual("same",
+                         b.runner(f"CALL charge_post(EPOCH, {attempt}, {past}, {3 * HOUR})")[0])
         self.assertEqual("posted", b.runner(f"CALL charge_post(EPOCH, {attempt}, {now}, 0)")[0])
         seq = b.number(f"SELECT seq FROM job WHERE id = {job}")
-        b.runner(f"CALL attempt_end(EPOCH, {job}, {seq + 1}, 'ended', 'completing', {attempt}, now_ms(), "
+        b.runner(f"CALL attempt_end(EPOCH, {job}, {seq + 1}, 'ended', 'completing', {attempt}, "
+                 f"now_ms(), "
                  f"{2 * HOUR}, {2 * HOUR}, {4 * HOUR}, 'exit', 0, NULL, '')")
         self.assertEqual("uncharged", b.runner(
             f"CALL job_finish(EPOCH, {job}, {seq + 2}, 'completed', 'completed', 0, 'done')")[0])
         b.runner(f"CALL charge_post(EPOCH, {attempt}, {now}, {HOUR})")
-        b.runner(f"CALL job_finish(EPOCH, {job}, {seq + 2}, 'completed', 'completed', 0, 'done')")
+        b.runner(f"CALL job_finish(EPOCH, {job}, {seq + 2}, 'completed', 'completed', 0, "
+                 f"'done')")
 
         name = f"{past // 100}-{past % 100:02d}"
         first = b.ok("report", "month", name, "--format", "json").json()
-        self.assertEqual([3 * HOUR, 1, 0], [first["users"][0][k] for k in ("charged_gpums", "jobs", "ended")])
-        self.assertEqual([0, 100 * HOUR, 92 * HOUR, 5 * HOUR, 3 * HOUR], [first["allocations"][0][k] for k in (
+        self.assertEqual([3 * HOUR, 1, 0],
+                         [first["users"][0][k] for k in ("charged_gpums", "jobs", "ended")])
+        self.assertEqual([0, 100 * HOUR, 92 * HOUR, 5 * HOUR, 3 * HOUR],
+                         [first["allocations"][0][k] for k in (
             "opening_gpums", "granted_gpums", "free_gpums", "held_gpums", "used_gpums")])
         self.assertEqual("yes", first["sums"][0]["adds_up"])
         second = b.ok("report", "month", "--format", "json").json()
-        self.assertEqual([HOUR, 1, 1], [second["users"][0][k] for k in ("charged_gpums", "jobs", "ended")])
-        self.assertEqual([97 * HOUR, 0, 96 * HOUR, 0, 4 * HOUR], [second["allocations"][0][k] for k in (
+        self.assertEqual([HOUR, 1, 1],
+                         [second["users"][0][k] for k in ("charged_gpums", "jobs", "ended")])
+        self.assertEqual([97 * HOUR, 0, 96 * HOUR, 0, 4 * HOUR],
+                         [second["allocations"][0][k] for k in (
             "opening_gpums", "granted_gpums", "free_gpums", "held_gpums", "used_gpums")])
         for part in ("users", "projects", "tenants"):
             self.assertEqual(HOUR, sum(r["charged_gpums"] for r in second[part]))
@@ -666,7 +553,8 @@ class Months(Case):
         text = self.books.ok("report", "month", name).out
         self.assertIn(f"{3 * HOUR} = {3 * HOUR} = {3 * HOUR} gpums", text)
         self.assertIn(f"0 + {100 * HOUR} - 0 - {3 * HOUR} + 0 = {97 * HOUR} gpums", text)
-        table = self.books.ok("report", "month", name, "--format", "csv", "--part", "allocations").out
+        table = self.books.ok("report", "month", name, "--format", "csv", "--part",
+                              "allocations").out
         self.assertEqual("92.000", next(csv.DictReader(io.StringIO(table)))["free_gpu_h"])
 
     def test_a_month_is_written_so(self):
@@ -675,68 +563,6 @@ class Months(Case):
         self.fails(4, "report", "month", "2150-01", says=("table of months",))
         empty = self.books.ok("report", "month", "2021-03", "--format", "json").json()
         self.assertEqual([], empty["users"] + empty["allocations"])
-
-
-class Races(Case):
-    """Two hundred at once on a budget for a hundred."""
-
-    def setUp(self):
-        self.books = Books().furnish(100)
-
-    def tearDown(self):
-        self.books.close()
-
-    def probe(self, prefix="ab"):
-        return subprocess.Popen([PROBE, self.books.conf, str(self.books.alice), "lattice", "200", prefix],
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-    def counts(self, text):
-        return collections.Counter(line.split()[1] for line in text.splitlines())
-
-    def check_books(self, jobs):
-        self.assertEqual(jobs, self.books.number("SELECT COUNT(*) FROM job"))
-        self.assertIn(f"books balance: {jobs} jobs", self.books.ok("verify").out)
-
-    def test_exactly_as_many_are_placed_as_the_budget_holds(self):
-        out, err = self.probe().communicate(timeout=120)
-        self.assertEqual({"placed": 100, "no_budget": 100}, dict(self.counts(out)), err)
-        refused = [line.split() for line in out.splitlines() if "no_budget" in line]
-        self.assertTrue(all(r[3] == str(HOUR) and int(r[4]) < HOUR for r in refused))
-        self.check_books(100)
-        out, _ = self.probe().communicate(timeout=120)
-        self.assertEqual({"same": 100, "no_budget": 100}, dict(self.counts(out)))
-        self.check_books(100)
-        self.assertEqual(0, self.rows("balance")[0]["free_gpums"])
-
-    def test_verify_holds_while_jobs_come_in(self):
-        probe = self.probe()
-        looks = 0
-        while probe.poll() is None:
-            self.books.ok("verify")
-            looks += 1
-        probe.communicate()
-        self.assertGreater(looks, 0)
-        self.check_books(100)
-
-    def test_every_acknowledged_job_exists_once_though_the_server_is_killed(self):
-        probe = self.probe()
-        lines = [probe.stdout.readline() for _ in range(20)]  # in the middle of it
-        self.books.mariadb.kill()
-        self.books.mariadb.start()
-        lines += probe.stdout.readlines()
-        probe.communicate()
-        acknowledged = {line.split()[0]: line.split()[2] for line in lines
-                        if line.split()[1] in ("placed", "same")}
-        self.assertGreaterEqual(len(acknowledged), 20)
-        self.assertLessEqual(len(acknowledged), 100)
-        stored = dict(self.books.sql("SELECT request_key, id FROM job"))
-        for key, job in acknowledged.items():
-            self.assertEqual(job, stored.get(key), f"job {job} was acknowledged and is not there")
-        self.check_books(len(stored))
-        out, err = self.probe().communicate(timeout=120)
-        counts = self.counts(out)
-        self.assertEqual((100, 100), (counts["placed"] + counts["same"], counts["no_budget"]), out + err)
-        self.check_books(100)
 
 
 if __name__ == "__main__":

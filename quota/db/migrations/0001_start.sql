@@ -72,6 +72,7 @@ CREATE TABLE project (
     tenant_id INT UNSIGNED NOT NULL,
     name VARCHAR(32) NOT NULL UNIQUE,
     title VARCHAR(120) NOT NULL,
+    gid INT UNSIGNED UNIQUE,             -- of the group that owns its folder; NULL: it has none
     state ENUM('open', 'closed') NOT NULL DEFAULT 'open',
     created_ms BIGINT NOT NULL,
     FOREIGN KEY (tenant_id) REFERENCES tenant (id)

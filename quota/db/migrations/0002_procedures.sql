@@ -3,13 +3,20 @@
 --
 -- Procedures that programs call answer with one row whose first column `outcome` is a word: refusals
 -- are answers, not errors. Each may be repeated: a key that was used already gives the first answer.
--- Any error inside rolls the whole transaction back.
+-- Any error inside rolls the whole transaction back. Keys are typed as their columns are (ascii_bin):
+-- compared with text of another character set they would be looked for row by row, under locks.
 
-CREATE FUNCTION now_ms() RETURNS BIGINT
+CREATE FUNCTION now_ms() RETURNS BIGINT READS SQL DATA -- (of the clock; replicas refuse less)
     RETURN CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS SIGNED);
 
+-- The month of now. The clock is read once: a function in a WHERE is called for every row.
 CREATE FUNCTION month_now() RETURNS INT READS SQL DATA
-    RETURN (SELECT month FROM month WHERE from_ms <= now_ms() ORDER BY from_ms DESC LIMIT 1);
+BEGIN
+    DECLARE v_now BIGINT DEFAULT now_ms();
+    DECLARE v_month INT;
+    SELECT month INTO v_month FROM month WHERE from_ms <= v_now ORDER BY from_ms DESC LIMIT 1;
+    RETURN v_month;
+END;
 
 -- Moves gpums from one bucket to another and writes the transfer, inside the caller's transaction.
 -- out_moved is FALSE, and nothing is changed, when the debited bucket holds less (system accounts may
@@ -19,7 +26,7 @@ CREATE PROCEDURE ledger_move(
     IN in_credit INT UNSIGNED, IN in_credit_bucket VARCHAR(8), IN in_gpums BIGINT,
     IN in_job BIGINT UNSIGNED, IN in_attempt BIGINT UNSIGNED, IN in_month INT,
     IN in_actor VARCHAR(64), IN in_reason VARCHAR(200), IN in_reference VARCHAR(120),
-    IN in_key VARCHAR(64), IN in_leg TINYINT UNSIGNED, OUT out_moved BOOLEAN)
+    IN in_key VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin, IN in_leg TINYINT UNSIGNED, OUT out_moved BOOLEAN)
 MODIFIES SQL DATA
 BEGIN
     UPDATE budget
@@ -52,18 +59,26 @@ END;
 
 -- ---------------------------------------------------------------- portald
 
--- The weight per mille that a job of this GPU type holds at now: 'any' at the dearest. NULL: no price.
+-- The weight per mille that a job of this GPU type holds at now: 'any' at the dearest of those that some
+-- node has (of all while no node is known). NULL: no price.
 CREATE FUNCTION price_now(in_type VARCHAR(32)) RETURNS INT READS SQL DATA
-    RETURN (SELECT MAX(p.weight_permille) FROM price p
-            WHERE (p.gpu_type = in_type OR in_type = 'any')
-              AND p.since_ms = (SELECT MAX(q.since_ms) FROM price q
-                                WHERE q.gpu_type = p.gpu_type AND q.since_ms <= now_ms()));
+BEGIN
+    DECLARE v_now BIGINT DEFAULT now_ms();
+    DECLARE v_weight INT;
+    SELECT MAX(p.weight_permille) INTO v_weight FROM price p
+    WHERE (p.gpu_type = in_type OR in_type = 'any')
+      AND p.since_ms = (SELECT MAX(q.since_ms) FROM price q
+                        WHERE q.gpu_type = p.gpu_type AND q.since_ms <= v_now)
+      AND (in_type != 'any' OR p.gpu_type IN (SELECT n.gpu_type FROM node n)
+           OR NOT EXISTS (SELECT 1 FROM node n));
+    RETURN v_weight;
+END;
 
--- Places a job with its hold. outcome: placed | same | other_content | no_budget | share_spent |
--- no_allocation | no_project | closed | disabled | no_price. For no_budget and share_spent hold_gpums
--- and free_gpums say how much was asked and how much the best allocation (or the share) still has.
+-- Places a job with its hold. outcome: placed | same | other_content | no_budget |
+-- no_allocation | no_project | closed | disabled | no_price. For no_budget hold_gpums and
+-- free_gpums say how much was asked and how much the best allocation (or the share in it) still has.
 CREATE PROCEDURE job_place(
-    IN in_person INT UNSIGNED, IN in_key CHAR(32), IN in_hash CHAR(64),
+    IN in_person INT UNSIGNED, IN in_key CHAR(32) CHARACTER SET ascii COLLATE ascii_bin, IN in_hash CHAR(64) CHARACTER SET ascii COLLATE ascii_bin,
     IN in_project VARCHAR(32), IN in_allocation INT UNSIGNED, IN in_kind VARCHAR(16),
     IN in_name VARCHAR(80), IN in_nodes INT, IN in_gpus_per_node INT, IN in_gpu_type VARCHAR(32),
     IN in_cpus INT, IN in_memory BIGINT, IN in_limit_ms BIGINT, IN in_checkpoint BOOLEAN,
@@ -72,10 +87,10 @@ MODIFIES SQL DATA
 place: BEGIN
     DECLARE v_job, v_project, v_allocation, v_budget, v_share BIGINT UNSIGNED DEFAULT NULL;
     DECLARE v_weight INT;
-    DECLARE v_hold, v_free, v_best, v_best_share BIGINT DEFAULT NULL;
+    DECLARE v_hold, v_free, v_share_free, v_best, v_before, v_fresh BIGINT DEFAULT NULL;
     DECLARE v_now BIGINT DEFAULT now_ms();
     DECLARE v_moved, v_done BOOLEAN DEFAULT FALSE;
-    DECLARE v_hash CHAR(64);
+    DECLARE v_hash CHAR(64) CHARACTER SET ascii COLLATE ascii_bin;
     DECLARE v_person_state, v_project_state, v_tenant_state, v_actor VARCHAR(64);
     DECLARE candidates CURSOR FOR
         SELECT a.id, b.id, b.free, s.id, s.free
@@ -108,12 +123,14 @@ place: BEGIN
         LEAVE place;
     END IF;
 
-    SELECT p.id, p.state, t.state, w.state, CONCAT(w.directory, '/', w.login)
+    SELECT p.id, p.state, t.state, IF(c.uid IS NULL, 'none', w.state),
+           CONCAT(w.directory, '/', w.login)
     INTO v_project, v_project_state, v_tenant_state, v_person_state, v_actor
     FROM project p
     JOIN tenant t ON t.id = p.tenant_id
     JOIN member m ON m.project_id = p.id AND m.person_id = in_person
     JOIN person w ON w.id = in_person
+    LEFT JOIN account c ON c.person_id = w.id -- without one nothing could run the job
     WHERE p.name = in_project;
     SET v_weight = price_now(in_gpu_type);
     IF v_project IS NULL OR v_person_state != 'active' OR v_project_state != 'open'
@@ -131,12 +148,13 @@ place: BEGIN
     SET v_done = FALSE;
     OPEN candidates;
     attempt: LOOP
-        FETCH candidates INTO v_allocation, v_budget, v_free, v_share, v_best_share;
+        FETCH candidates INTO v_allocation, v_budget, v_free, v_share, v_share_free;
         IF v_done THEN
             LEAVE attempt;
         END IF;
-        SET v_best = GREATEST(COALESCE(v_best, 0), LEAST(v_free, COALESCE(v_best_share, v_free)));
-        IF v_free >= v_hold AND COALESCE(v_best_share, v_hold) >= v_hold THEN
+        SET v_before = v_best;
+        SET v_best = GREATEST(COALESCE(v_best, 0), LEAST(v_free, COALESCE(v_share_free, v_free)));
+        IF v_free >= v_hold AND COALESCE(v_share_free, v_hold) >= v_hold THEN
             INSERT INTO job (person_id, request_key, content_hash, project_id, allocation_id,
                              budget_id, share_id, kind, name, nodes, gpus_per_node, gpu_type, cpus,
                              memory_bytes, time_limit_ms, checkpoint, checkpoint_interval_ms,
@@ -165,7 +183,8 @@ place: BEGIN
             ROLLBACK; -- spent by another submit since it was read: take the next allocation
             START TRANSACTION;
             SET v_job = NULL;
-            SELECT MIN(free) INTO v_best FROM budget WHERE id = v_budget OR id = v_share;
+            SELECT MIN(free) INTO v_fresh FROM budget WHERE id = v_budget OR id = v_share;
+            SET v_best = GREATEST(COALESCE(v_before, 0), v_fresh);
             SET v_done = FALSE;
         END IF;
     END LOOP;
@@ -176,7 +195,7 @@ place: BEGIN
 END;
 
 -- Makes or refreshes the person behind a directory entry, and gives an account of the range.
--- outcome: ok | no_tenant | disabled | no_uid.
+-- outcome: ok | no_tenant | disabled | no_uid | account_taken (nss: it is another person's).
 CREATE PROCEDURE person_login(
     IN in_directory VARCHAR(64), IN in_entry VARCHAR(128), IN in_tenant VARCHAR(32),
     IN in_login VARCHAR(64), IN in_name VARCHAR(160), IN in_mail VARCHAR(254),
@@ -186,6 +205,7 @@ MODIFIES SQL DATA
 login: BEGIN
     -- in_uid 0: take the next uid from in_uid_min … in_uid_max (mode range); otherwise nss gave it
     DECLARE v_tenant, v_person, v_uid INT UNSIGNED DEFAULT NULL;
+    DECLARE v_taken INT;
     DECLARE v_state, v_unix VARCHAR(64);
     DECLARE EXIT HANDLER FOR SQLEXCEPTION
     BEGIN
@@ -224,8 +244,15 @@ login: BEGIN
                         CONCAT(LEFT(in_login, 20), '-', v_uid), in_login);
         INSERT INTO account VALUES (v_person, v_unix, v_uid, v_uid, '');
     ELSEIF in_uid != 0 THEN
+        SELECT COUNT(*) INTO v_taken FROM account
+        WHERE (uid = in_uid OR unix_name = in_login) AND person_id != v_person;
+        IF v_taken > 0 THEN
+            ROLLBACK;
+            SELECT 'account_taken' AS outcome, NULL AS person_id;
+            LEAVE login;
+        END IF;
         INSERT INTO account VALUES (v_person, in_login, in_uid, in_gid, in_gids)
-        ON DUPLICATE KEY UPDATE uid = in_uid, gid = in_gid, gids = in_gids;
+        ON DUPLICATE KEY UPDATE unix_name = in_login, uid = in_uid, gid = in_gid, gids = in_gids;
     END IF;
     COMMIT;
     SELECT 'ok' AS outcome, v_person AS person_id;
@@ -259,37 +286,48 @@ READS SQL DATA
 BEGIN
     DECLARE v_epoch BIGINT;
     SELECT epoch INTO v_epoch FROM lease WHERE name = 'runnerd' LOCK IN SHARE MODE;
-    IF v_epoch != in_epoch THEN
+    IF NOT (v_epoch <=> in_epoch) THEN
         SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'another runnerd is active';
     END IF;
 END;
 
 -- Appends an event and stores the state it leads to, inside the caller's transaction. The state comes
--- from job_next(); that `seq` follows the job's last one makes every move happen once.
+-- from job_next(); that `seq` follows the job's last one makes every move happen once. out_new is FALSE
+-- when this very event is there already: its answer was lost, and nothing is left to do.
 CREATE PROCEDURE event_append(IN in_job BIGINT UNSIGNED, IN in_seq INT, IN in_kind VARCHAR(16),
                               IN in_state VARCHAR(16), IN in_attempt BIGINT UNSIGNED,
-                              IN in_at_ms BIGINT, IN in_note VARCHAR(500))
+                              IN in_at_ms BIGINT, IN in_note VARCHAR(500), OUT out_new BOOLEAN)
 MODIFIES SQL DATA
 BEGIN
+    DECLARE v_same INT DEFAULT 0;
     UPDATE job SET state = in_state, seq = in_seq, waits_for = ''
     WHERE id = in_job AND seq = in_seq - 1;
-    IF ROW_COUNT() != 1 THEN
-        SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30002, MESSAGE_TEXT = 'the job has moved on';
+    SET out_new = ROW_COUNT() = 1;
+    IF out_new THEN
+        INSERT INTO event (job_id, seq, kind, attempt_id, at_ms, note)
+        VALUES (in_job, in_seq, in_kind, in_attempt, in_at_ms, in_note);
+    ELSE
+        SELECT COUNT(*) INTO v_same FROM event
+        WHERE job_id = in_job AND seq = in_seq AND kind = in_kind AND attempt_id <=> in_attempt;
+        IF v_same = 0 THEN
+            SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = 30002, MESSAGE_TEXT = 'the job has moved on';
+        END IF;
     END IF;
-    INSERT INTO event (job_id, seq, kind, attempt_id, at_ms, note)
-    VALUES (in_job, in_seq, in_kind, in_attempt, in_at_ms, in_note);
 END;
 
 -- Writes an attempt with its launch token, before any executor is asked. outcome: ok.
 -- The same token again gives the same attempt. A job without its hold is refused: no_hold.
 CREATE PROCEDURE attempt_create(IN in_epoch BIGINT, IN in_job BIGINT UNSIGNED, IN in_seq INT,
-                                IN in_token CHAR(32), IN in_executor VARCHAR(16),
+                                IN in_token CHAR(32) CHARACTER SET ascii COLLATE ascii_bin, IN in_executor VARCHAR(16),
                                 IN in_place VARCHAR(2000), IN in_gpus INT, IN in_weight INT)
 MODIFIES SQL DATA
 make: BEGIN
     DECLARE v_attempt BIGINT UNSIGNED DEFAULT NULL;
-    DECLARE v_no INT;
+    DECLARE v_no, v_holds INT;
     DECLARE v_at BIGINT DEFAULT now_ms();
+    DECLARE v_hold_key VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin
+        DEFAULT CONCAT('hold:', in_job);
+    DECLARE v_new BOOLEAN;
     DECLARE EXIT HANDLER FOR SQLEXCEPTION
     BEGIN
         ROLLBACK;
@@ -299,9 +337,10 @@ make: BEGIN
     CALL lease_prove(in_epoch);
     SELECT id, no INTO v_attempt, v_no FROM attempt WHERE token = in_token AND job_id = in_job;
     IF v_attempt IS NULL THEN
-        IF NOT EXISTS (SELECT 1 FROM transfer t JOIN job j ON j.id = t.job_id
-                       WHERE t.request_key = CONCAT('hold:', in_job) AND t.leg = 0
-                         AND t.gpums = j.hold_gpums) THEN
+        SELECT COUNT(*) INTO v_holds FROM transfer t JOIN job j ON j.id = t.job_id
+        WHERE t.request_key = v_hold_key AND t.leg = 0 AND j.id = in_job
+          AND t.gpums = j.hold_gpums;
+        IF v_holds = 0 THEN
             ROLLBACK;
             SELECT 'no_hold' AS outcome, NULL AS attempt_id, NULL AS attempt_no;
             LEAVE make;
@@ -310,7 +349,8 @@ make: BEGIN
         INSERT INTO attempt (job_id, no, token, executor, place, gpus, weight_permille, created_ms)
         VALUES (in_job, v_no, in_token, in_executor, in_place, in_gpus, in_weight, v_at);
         SET v_attempt = LAST_INSERT_ID();
-        CALL event_append(in_job, in_seq, 'attempt', 'starting', v_attempt, v_at, in_place);
+        CALL event_append(in_job, in_seq, 'attempt', 'starting', v_attempt, v_at, in_place,
+                          v_new);
     END IF;
     COMMIT;
     SELECT 'ok' AS outcome, v_attempt AS attempt_id, v_no AS attempt_no;
@@ -323,6 +363,8 @@ CREATE PROCEDURE job_move(IN in_epoch BIGINT, IN in_job BIGINT UNSIGNED, IN in_s
                           IN in_note VARCHAR(500))
 MODIFIES SQL DATA
 BEGIN
+    DECLARE v_at BIGINT;
+    DECLARE v_new BOOLEAN;
     DECLARE EXIT HANDLER FOR SQLEXCEPTION
     BEGIN
         ROLLBACK;
@@ -330,12 +372,15 @@ BEGIN
     END;
     START TRANSACTION;
     CALL lease_prove(in_epoch);
-    CALL event_append(in_job, in_seq, in_kind, in_state, in_attempt, in_at_ms, in_note);
-    IF in_kind = 'started' THEN
-        UPDATE attempt SET started_ms = in_at_ms WHERE id = in_attempt;
-        UPDATE job SET started_ms = COALESCE(started_ms, in_at_ms) WHERE id = in_job;
-    ELSEIF in_kind = 'not_started' THEN
-        UPDATE attempt SET ended_ms = in_at_ms, run_ms = 0, chargeable_ms = 0, charge_gpums = 0,
+    -- the machine that ran it may have a wrong clock: never before the attempt, never after now
+    SELECT LEAST(GREATEST(in_at_ms, COALESCE(MAX(created_ms), in_at_ms)), now_ms()) INTO v_at
+    FROM attempt WHERE id = in_attempt;
+    CALL event_append(in_job, in_seq, in_kind, in_state, in_attempt, v_at, in_note, v_new);
+    IF v_new AND in_kind = 'started' THEN
+        UPDATE attempt SET started_ms = v_at WHERE id = in_attempt;
+        UPDATE job SET started_ms = COALESCE(started_ms, v_at) WHERE id = in_job;
+    ELSEIF v_new AND in_kind = 'not_started' THEN
+        UPDATE attempt SET ended_ms = v_at, run_ms = 0, chargeable_ms = 0, charge_gpums = 0,
                            cause = 'not_started'
         WHERE id = in_attempt;
     END IF;
@@ -352,6 +397,8 @@ CREATE PROCEDURE attempt_end(IN in_epoch BIGINT, IN in_job BIGINT UNSIGNED, IN i
                              IN in_signal INT, IN in_note VARCHAR(500))
 MODIFIES SQL DATA
 BEGIN
+    DECLARE v_at BIGINT;
+    DECLARE v_new BOOLEAN;
     DECLARE EXIT HANDLER FOR SQLEXCEPTION
     BEGIN
         ROLLBACK;
@@ -359,12 +406,16 @@ BEGIN
     END;
     START TRANSACTION;
     CALL lease_prove(in_epoch);
-    CALL event_append(in_job, in_seq, in_kind, in_state, in_attempt, in_ended_ms, in_note);
-    UPDATE attempt
-    SET ended_ms = in_ended_ms, run_ms = in_run_ms, chargeable_ms = in_chargeable_ms,
-        charge_gpums = in_charge_gpums, cause = in_cause, exit_code = in_exit,
-        signal_no = in_signal
-    WHERE id = in_attempt;
+    SELECT LEAST(GREATEST(in_ended_ms, COALESCE(started_ms, created_ms)), now_ms()) INTO v_at
+    FROM attempt WHERE id = in_attempt;
+    CALL event_append(in_job, in_seq, in_kind, in_state, in_attempt, v_at, in_note, v_new);
+    IF v_new THEN
+        UPDATE attempt
+        SET ended_ms = v_at, run_ms = in_run_ms, chargeable_ms = in_chargeable_ms,
+            charge_gpums = in_charge_gpums, cause = in_cause, exit_code = in_exit,
+            signal_no = in_signal
+        WHERE id = in_attempt;
+    END IF;
     COMMIT;
     SELECT 'ok' AS outcome;
 END;
@@ -376,8 +427,10 @@ MODIFIES SQL DATA
 post: BEGIN
     DECLARE v_job BIGINT UNSIGNED;
     DECLARE v_budget, v_share INT UNSIGNED;
-    DECLARE v_month INT;
-    DECLARE v_key VARCHAR(64) DEFAULT CONCAT('charge:', in_attempt, ':', in_month);
+    DECLARE v_month, v_same INT;
+    DECLARE v_due, v_posted BIGINT;
+    DECLARE v_key VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin
+        DEFAULT CONCAT('charge:', in_attempt, ':', in_month);
     DECLARE v_moved BOOLEAN DEFAULT FALSE;
     DECLARE EXIT HANDLER FOR SQLEXCEPTION
     BEGIN
@@ -388,10 +441,18 @@ post: BEGIN
     CALL lease_prove(in_epoch);
     SELECT j.id, j.budget_id, j.share_id INTO v_job, v_budget, v_share
     FROM attempt a JOIN job j ON j.id = a.job_id WHERE a.id = in_attempt FOR UPDATE;
-    IF EXISTS (SELECT 1 FROM transfer WHERE request_key = v_key) THEN
+    SELECT COUNT(*) INTO v_same FROM transfer WHERE request_key = v_key AND leg = 0;
+    IF v_same > 0 THEN
         ROLLBACK;
         SELECT 'same' AS outcome;
         LEAVE post;
+    END IF;
+    SELECT charge_gpums INTO v_due FROM attempt WHERE id = in_attempt;
+    SELECT COALESCE(SUM(gpums), 0) INTO v_posted FROM transfer
+    WHERE job_id = v_job AND attempt_id = in_attempt AND type = 'charge' AND leg = 0;
+    IF NOT (v_posted + in_gpums <= v_due) THEN
+        SIGNAL SQLSTATE '45000'
+            SET MYSQL_ERRNO = 30003, MESSAGE_TEXT = 'charge exceeds what the attempt used';
     END IF;
     IF in_gpums = 0 THEN -- the attempt used nothing in this month: there is nothing to move
         ROLLBACK;
@@ -399,7 +460,8 @@ post: BEGIN
         LEAVE post;
     END IF;
     -- a month that is closed takes nothing more: the charge is booked in the open one
-    SELECT IF(closed_ms IS NULL, month, month_now()) INTO v_month FROM month WHERE month = in_month;
+    SELECT IF(closed_ms IS NULL, month, month_now()) INTO v_month FROM month
+    WHERE month = in_month LOCK IN SHARE MODE;
     CALL ledger_move('charge', v_budget, 'held', v_budget, 'used', in_gpums, v_job, in_attempt,
                      v_month, 'runnerd', 'run time', '', v_key, 0, v_moved);
     IF v_moved AND v_share IS NOT NULL THEN
@@ -424,7 +486,8 @@ finish: BEGIN
     DECLARE v_budget, v_share, v_expired INT UNSIGNED;
     DECLARE v_rest, v_charged, v_due, v_until BIGINT;
     DECLARE v_at BIGINT DEFAULT now_ms();
-    DECLARE v_moved BOOLEAN DEFAULT FALSE;
+    DECLARE v_allocation INT UNSIGNED;
+    DECLARE v_moved, v_new BOOLEAN DEFAULT FALSE;
     DECLARE EXIT HANDLER FOR SQLEXCEPTION
     BEGIN
         ROLLBACK;
@@ -432,17 +495,23 @@ finish: BEGIN
     END;
     START TRANSACTION;
     CALL lease_prove(in_epoch);
-    SELECT j.budget_id, j.share_id, j.hold_gpums - j.charged_gpums + j.refunded_gpums,
-           j.charged_gpums, a.until_ms
-    INTO v_budget, v_share, v_rest, v_charged, v_until
-    FROM job j JOIN allocation a ON a.id = j.allocation_id WHERE j.id = in_job FOR UPDATE;
+    SELECT budget_id, share_id, allocation_id, hold_gpums - charged_gpums + refunded_gpums,
+           charged_gpums
+    INTO v_budget, v_share, v_allocation, v_rest, v_charged
+    FROM job WHERE id = in_job FOR UPDATE;
+    SELECT until_ms INTO v_until FROM allocation WHERE id = v_allocation;
     SELECT COALESCE(SUM(charge_gpums), 0) INTO v_due FROM attempt WHERE job_id = in_job;
     IF v_due != v_charged THEN
         ROLLBACK;
         SELECT 'uncharged' AS outcome;
         LEAVE finish;
     END IF;
-    CALL event_append(in_job, in_seq, in_kind, in_state, NULL, v_at, in_outcome);
+    CALL event_append(in_job, in_seq, in_kind, in_state, NULL, v_at, in_outcome, v_new);
+    IF NOT v_new THEN
+        ROLLBACK;
+        SELECT 'ok' AS outcome;
+        LEAVE finish;
+    END IF;
     UPDATE job SET ended_ms = v_at, exit_code = in_exit, outcome = in_outcome WHERE id = in_job;
     IF v_rest > 0 THEN
         CALL ledger_move('release', v_budget, 'held', v_budget, 'free', v_rest, in_job, NULL,
@@ -473,7 +542,7 @@ END;
 -- Grants GPU-time to an allocation. outcome: done | same | other_content | no_allocation.
 CREATE PROCEDURE grant_post(IN in_allocation INT UNSIGNED, IN in_gpums BIGINT,
                             IN in_actor VARCHAR(64), IN in_reason VARCHAR(200),
-                            IN in_reference VARCHAR(120), IN in_key VARCHAR(64))
+                            IN in_reference VARCHAR(120), IN in_key VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin)
 MODIFIES SQL DATA
 post: BEGIN
     DECLARE v_budget, v_issued INT UNSIGNED DEFAULT NULL;
@@ -508,6 +577,10 @@ post: BEGIN
             CONCAT('free ', v_free, ' gpums'), CONCAT('free ', v_free + in_gpums, ' gpums'), in_key);
     CALL ledger_move('grant', v_issued, 'free', v_budget, 'free', in_gpums, NULL, NULL, month_now(),
                      in_actor, in_reason, in_reference, in_key, 0, v_moved);
+    IF NOT v_moved THEN
+        SIGNAL SQLSTATE '45000'
+            SET MYSQL_ERRNO = 30003, MESSAGE_TEXT = 'a grant must be more than nothing';
+    END IF;
     COMMIT;
     SELECT 'done' AS outcome, v_free + in_gpums AS free_gpums;
 END;
@@ -517,7 +590,7 @@ END;
 CREATE PROCEDURE allocation_open(IN in_project VARCHAR(32), IN in_from_ms BIGINT,
                                  IN in_until_ms BIGINT, IN in_gpums BIGINT,
                                  IN in_actor VARCHAR(64), IN in_reason VARCHAR(200),
-                                 IN in_reference VARCHAR(120), IN in_key VARCHAR(64))
+                                 IN in_reference VARCHAR(120), IN in_key VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin)
 MODIFIES SQL DATA
 open_it: BEGIN
     DECLARE v_project, v_allocation, v_budget, v_issued INT UNSIGNED DEFAULT NULL;
@@ -554,6 +627,10 @@ open_it: BEGIN
     SET v_budget = LAST_INSERT_ID();
     CALL ledger_move('grant', v_issued, 'free', v_budget, 'free', in_gpums, NULL, NULL, month_now(),
                      in_actor, in_reason, in_reference, in_key, 0, v_moved);
+    IF NOT v_moved THEN
+        SIGNAL SQLSTATE '45000'
+            SET MYSQL_ERRNO = 30003, MESSAGE_TEXT = 'a grant must be more than nothing';
+    END IF;
     COMMIT;
     SELECT 'done' AS outcome, v_allocation AS allocation_id;
 END;

@@ -23,9 +23,10 @@ INSERT INTO account_right VALUES
     ('portal', 'EXECUTE ON PROCEDURE person_login'),
     ('portal', 'EXECUTE ON FUNCTION now_ms'),
     ('portal', 'EXECUTE ON FUNCTION price_now'),
-    ('portal', 'INSERT ON request'),
-    ('portal', 'INSERT ON join_request'),
-    ('portal', 'INSERT ON audit'),
+    ('portal', 'INSERT (kind, job_id, actor, reason, at_ms) ON request'),
+    ('portal', 'INSERT (project_name, person_id, note, at_ms) ON join_request'),
+    ('portal', 'INSERT (at_ms, actor, origin, verb, object, reason, before_text, after_text,'
+               ' request_key) ON audit'),
     ('portal', 'SELECT, INSERT, UPDATE, DELETE ON session'),
     ('portal', 'SELECT, INSERT, UPDATE, DELETE ON login_try'),
     ('portal', 'SELECT, INSERT, UPDATE, DELETE ON api_token'),
@@ -56,8 +57,10 @@ INSERT INTO account_right VALUES
     ('admin', 'UPDATE (state, answered_by, answered_ms, answer) ON join_request'),
     ('admin', 'UPDATE (state) ON node'),
     ('admin', 'INSERT ON price'),
-    ('admin', 'INSERT ON request'),
-    ('admin', 'SELECT, INSERT ON audit'),
+    ('admin', 'INSERT (kind, job_id, actor, reason, at_ms) ON request'),
+    ('admin', 'INSERT (at_ms, actor, origin, verb, object, reason, before_text, after_text,'
+              ' request_key) ON audit'),
+    ('admin', 'SELECT ON audit'),
 
     ('report', 'EXECUTE ON FUNCTION now_ms'),
     ('report', 'SELECT ON audit');

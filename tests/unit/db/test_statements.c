@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The table of statements, the translation of the server's errors, and the section [database]. That each
- * statement can be prepared is shown against a real server by tests/flow/test_quota.py. */
+/* The table of statements, the translation of the server's errors, and the section [database].
+ * That each statement can be prepared is shown against a real server by
+ * tests/flow/test_db.py. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

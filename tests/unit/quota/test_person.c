@@ -5,7 +5,8 @@
 #include "runner/base/cleanup.h"
 #include "tests/unit/test.h"
 
-/* The job of person 1, in project 10 of tenant 100; its project's and tenant's reports; the site. */
+/* The job of person 1, in project 10 of tenant 100; its project's and tenant's reports; the
+ * site. */
 static const struct access_object job = {1, 10, 100}, project = {0, 10, 100},
                                   tenant = {0, 0, 100}, site = {0, 0, 0};
 
