@@ -186,10 +186,18 @@ static void on_visited(int status, void *arg)
         answer_visit(&v);
 }
 
+/* A script's event stream wants a status, not a page: the login page that it would be led to sets a
+ * cookie of its own, beside that of the page the person is looking at. */
+static bool is_stream(const struct request *r)
+{
+    const char *accept = request_header(r, "Accept");
+    return accept && strncmp(accept, "text/event-stream", 17) == 0;
+}
+
 static void send_to_login(const struct router *t, struct request *r)
 {
     const char *login = t->options.login_path;
-    if (r->wants_json || !login) {
+    if (r->wants_json || !login || is_stream(r)) {
         request_problem(r, 401, NULL, NULL);
         return;
     }

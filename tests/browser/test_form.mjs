@@ -41,7 +41,7 @@ test('each wrong value is named and mended', async ({ page, shot, complaints }) 
     await send(page, { ...good, gpus_per_node: '8', time_limit: '7d' });
     await page.locator('#refusal').waitFor();
     assert.match(await page.locator('#refusal').textContent(),
-        /would hold 2688\.0 GPU-hours \(8 GPUs for 7 d, counted ×2\), but project climate has \d+\.\d free for you\.\s+8 GPUs for at most \d+ h/);
+        /would hold 1344\.0 GPU-hours \(8 GPUs for 7 d\), but project climate has \d+\.\d free for you\.\s+8 GPUs for at most \d+ h/);
     await shot('too-dear');
     await send(page, good);
     await page.waitForURL(/\/jobs\/\d+$/);

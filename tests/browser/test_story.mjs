@@ -40,9 +40,9 @@ test('login, submit, follow, fetch, charge', async ({ page, shot, complaints }) 
     await page.goto(site.url + '/jobs/new');
     await page.locator('[name=gpus_per_node]').fill('4');
     await page.locator('[name=time_limit]').fill('2h');
-    assert.match(await page.locator('#hold').textContent(), /^Holds 16\.0 GPU-h .* of \d+\.\d free\./);
+    assert.match(await page.locator('#hold').textContent(), /^Holds 8\.0 GPU-h.* of \d+\.\d free\./);
     await page.locator('[name=time_limit]').fill('7d');
-    assert.match(await page.locator('#hold').textContent(), /^Would hold 1344\.0 GPU-h.* would fit\.$/);
+    assert.match(await page.locator('#hold').textContent(), /^Would hold 672\.0 GPU-h.* would fit\.$/);
     await page.locator('[name=time_limit]').fill('2h');
     await shot('3-new-job');
 

@@ -13,6 +13,7 @@ import sites
 from portal.embedded import process
 from portal.embedded.session import FINAL
 
+FAMILY = 4  # below a keeper whose script runs two programs
 DAEMONS = ("portald", "runnerd", "agent", "mariadb")
 
 
@@ -77,8 +78,9 @@ class Killed(sites.SiteTest):
         alice = self.alice
         job = self.start_job(alice, "sleep 600 & sleep 600")
         start = json.loads((self.site.folder / "spool" / self.token(job) / "start").read_text())
+        process.wait_until(lambda: len(process.children_of(start["keeper"])) >= FAMILY, 20,
+                           what="runner-task, bash and two sleeps")
         family = process.children_of(start["keeper"])
-        self.assertGreaterEqual(len(family), 2)
         process.wait_until((self.site.folder / "spool" / self.token(job) / "beat").exists, 10)
         os.kill(start["keeper"], 9)
         done = alice.wait_job(job, "lost")

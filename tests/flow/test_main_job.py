@@ -43,6 +43,9 @@ class MainJob(sites.SiteTest):
 
     def test_a_job_for_any_gpus_holds_the_dearest_and_is_charged_what_it_got(self):
         alice = self.alice
+        self.site.sql("INSERT INTO node VALUES ('n9', 'local', 'h100', 8, 8, 1, 'up', '', now_ms())")
+        self.addCleanup(self.site.sql, "DELETE FROM node WHERE name = 'n9'")
+        self.site.sql("UPDATE node SET state = 'down' WHERE name = 'n9'")  # it only has a price
         job = self.submit(alice, gpu_type="any", script="exit 0\n")
         self.assertEqual(alice.job(job)["hold_gpums"], 2 * 2 * 600_000)  # an h100 counts twice
         done = alice.wait_job(job, "completed")

@@ -94,7 +94,7 @@ class Portal(sites.SiteTest):
         reply = self.try_form(gpus_per_node=8, time_limit="2d")
         text = reply.page().text
         self.assertEqual(reply.status, 422)
-        self.assertIn("The job would hold 768.0 GPU-hours (8 GPUs for 2 d, counted ×2), but "
+        self.assertIn("The job would hold 384.0 GPU-hours (8 GPUs for 2 d), but "
                       "project climate has", text)
         self.assertRegex(text, r"8 GPUs for at most \d+ h( \d+ min)? would fit")
         answer = self.place(gpus_per_node=8, time_limit="2d")
@@ -102,7 +102,7 @@ class Portal(sites.SiteTest):
         self.assertEqual(answer.headers["Content-Type"], "application/problem+json")
         problem = answer.json()
         self.assertEqual(problem["type"], "no-budget")
-        self.assertEqual(problem["hold_gpums"], 768 * 3600_000)
+        self.assertEqual(problem["hold_gpums"], 384 * 3600_000)
         self.assertEqual(problem["free_gpums"], climate)
         self.assertIn("would fit", problem["remedy"])
 
@@ -137,7 +137,7 @@ class Portal(sites.SiteTest):
         first, again = self.place(key=key), self.place(key=key)
         self.assertEqual((first.status, again.status), (201, 200))
         self.assertEqual(first.json()["id"], again.json()["id"])
-        self.assertEqual(first.json()["hold_gpums"], 120_000)  # any type: at the dearest price
+        self.assertEqual(first.json()["hold_gpums"], 60_000)
         other = self.place(key=key, name="other")
         self.assertEqual((other.status, other.json()["type"]), (409, "other-content"))
         for field, value in (("gpus_per_node", 9999), ("gpus_per_node", 0), ("time_limit", "25:61"),
