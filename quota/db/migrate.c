@@ -332,6 +332,29 @@ int migrate_update(const struct db_conf *conf, const struct migrate_ask *ask, in
     return r < 0 ? r : locked;
 }
 
+/* Migrations that were run with another text than this program's: the schema of another build. */
+static int check_texts(struct db *db, struct err *e)
+{
+    static const char query[] = "SELECT version, name, checksum FROM schema_version";
+    if (mysql_real_query(db->mysql, query, sizeof(query) - 1))
+        return fail(db->mysql, "schema_version", e);
+    MYSQL_RES *result = mysql_store_result(db->mysql);
+    int r = 0;
+    for (MYSQL_ROW row; result && r == 0 && (row = mysql_fetch_row(result));) {
+        char checksum[DIGEST_HEX] = "";
+        size_t i = (size_t)strtoul(row[0], NULL, 10) - 1;
+        if (i < COUNT(migrations))
+            digest_sha256_hex(migrations[i].text, strlen(migrations[i].text), checksum);
+        if (strcmp(checksum, row[2]))
+            r = err_set(e, -EPROTO,
+                        "database %s: its migration %s is not this program's; the two are of "
+                        "different builds",
+                        db->conf->name, row[1]);
+    }
+    mysql_free_result(result);
+    return r;
+}
+
 int migrate_check(struct db *db, struct err *e)
 {
     int version = 0;
@@ -348,7 +371,7 @@ int migrate_check(struct db *db, struct err *e)
                        "database %s has schema version %d, this program needs %d; "
                        "run `quota db update` or install the other version",
                        db->conf->name, version, migrate_version());
-    return 0;
+    return check_texts(db, e);
 }
 
 int migrate_version(void)

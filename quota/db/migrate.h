@@ -28,7 +28,8 @@ int migrate_init(const struct db_conf *conf, const struct migrate_ask *ask, stru
 int migrate_update(const struct db_conf *conf, const struct migrate_ask *ask, int *out_ran,
                    struct err *e);
 
-/* 0 if the schema is exactly the one this program was built with, -EPROTO otherwise. */
+/* 0 if the schema is exactly the one this program was built with, by version and by the text of every
+ * migration; -EPROTO otherwise. */
 int migrate_check(struct db *db, struct err *e);
 
 /* The version this program was built with. */

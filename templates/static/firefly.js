@@ -88,6 +88,18 @@ function watchJob(log) {
     });
     log.scrollTop = log.scrollHeight;
 
+    /* What else a new state changes on the page is taken from the page itself, made anew. */
+    const renew = async () => {
+        const reply = await fetch(location.href).catch(() => null);
+        if (!reply?.ok)
+            return;
+        const page = new DOMParser().parseFromString(await reply.text(), 'text/html');
+        for (const id of ['facts', 'files', 'attempts']) {
+            const fresh = page.getElementById(id);
+            if (fresh)
+                part(id)?.replaceWith(document.adoptNode(fresh));
+        }
+    };
     const tell = text => {
         notice.textContent = text;
         notice.hidden = !text;
@@ -114,6 +126,8 @@ function watchJob(log) {
     on('gap', () => append('\n──── some of it was left out, see the whole log ────\n'));
     on('notice', data => tell(data.text));
     on('state', data => {
+        if (part('state').textContent !== data.words)
+            renew();
         part('state').textContent = data.words;
         part('state').className = `state ${data.tone}`;
         part('reason').textContent = data.reason;
