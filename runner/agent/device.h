@@ -23,8 +23,8 @@ struct device_rules {
     size_t count;
 };
 
-void device_rules_init(
-    struct device_rules *r); /* null, zero, full, random, urandom, tty, ptys */
+/* null, zero, full, random, urandom, tty, ptys */
+void device_rules_init(struct device_rules *r);
 
 /* Adds "/dev/nvidia0" or the like, and once what every GPU needs (nvidiactl, nvidia-uvm, RDMA).
  * -EINVAL: not a path of a GPU, or no character device. */

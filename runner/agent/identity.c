@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/keyctl.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -28,6 +29,16 @@ static int drop_bounding_set(struct err *e)
             return err_set(e, -errno, "capability %lu cannot be dropped: %s", cap,
                            strerror(errno));
     }
+}
+
+/* Root's session keyring came with the fork, and whoever has it may read its keys. As root, whose quota
+ * of keys is large; where keyrings do not exist or are forbidden nobody has one. */
+static int leave_keyring(struct err *e)
+{
+    if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS &&
+        errno != EPERM)
+        return err_set(e, -errno, "a session keyring of its own: %s", strerror(errno));
+    return 0;
 }
 
 static int set_ids(const struct identity *id, struct err *e)
@@ -85,6 +96,8 @@ static int change(const struct identity *id, struct err *e)
     if (id->uid == 0 || id->gid == 0)
         return err_set(e, -EPERM, "uid 0 and gid 0 are never taken on");
     int r = drop_bounding_set(e);
+    if (r == 0)
+        r = leave_keyring(e);
     if (r == 0)
         r = set_ids(id, e);
     if (r == 0 && !ids_are(id))

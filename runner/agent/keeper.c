@@ -25,6 +25,7 @@ enum {
     CHUNK_BYTES = 64 * 1024,
     KILL_WAIT_MS = 10000, /* a process that does not die in that time hangs in the kernel */
     KILL_ROUND_MS = 20,
+    DRAIN_READS = 64, /* more than a pipe holds; its writers may be many, and elsewhere */
     CAUSE_ROOM = SPOOL_CAUSE_MAX + 1
 };
 
@@ -206,7 +207,7 @@ static void finish(struct keeper *k, const siginfo_t *how)
     s->exit_code = has_exited ? how->si_status : -1;
     s->signal = has_exited ? 0 : how->si_status;
     s->is_left = !kill_rest(k);
-    while (k->log_watch && read_log(k))
+    for (int i = 0; i < DRAIN_READS && k->log_watch && read_log(k); i++)
         ;
     joblog_end(&k->log);
     s->log_bytes = k->log.kept;

@@ -3,7 +3,8 @@
  *
  * A job is the list of its events. runnerd alone appends them (portald writes the first, `placed`,
  * inside job_place), through runner/daemon/journal.c, which asks job_next() whether the move is
- * legal. The column job.state is a stored copy; `quota verify` proves it equal to job_fold().
+ * legal. The column job.state is a stored copy; `quota verify` proves it equal to the
+ * fold of job_next() over the events (job_fold() does the same for a list in memory).
  *
  *   queued → starting → running → (suspending → suspended → starting …) → completing
  *          → completed | failed | cancelled | timed_out | lost
@@ -60,7 +61,7 @@ enum job_state job_next(enum job_state s, enum job_event k);
 enum job_state job_fold(const enum job_event *events, size_t count);
 
 bool job_state_is_final(enum job_state s);
-bool job_state_has_attempt(
-    enum job_state s); /* an attempt may have processes: starting … completing */
+/* An attempt may have processes: starting … completing. */
+bool job_state_has_attempt(enum job_state s);
 
 #endif

@@ -43,8 +43,8 @@ AUTO_FREE(client_free, struct client)
  * then. */
 struct client_call *client_start(struct client *c, json_t *request, int fd, int64_t timeout_ms,
                                  client_done_fn *done, void *arg);
-void client_cancel(
-    struct client_call *call); /* the request may still be carried out; NULL is fine */
+/* The request may still be carried out; NULL is fine. */
+void client_cancel(struct client_call *call);
 
 /* One question on a connection of its own, blocking at most timeout_ms. `request` is taken
  * over, `fd` stays the caller's. On 0 `out` is the reply (packet_done() it); a refusal is its

@@ -7,6 +7,10 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+/* Reads of one move: more than a pipe holds, so that nothing is left behind at the end, and an end of it
+ * even if the rank, or an orphan of it, writes faster than we read. */
+enum { READS_MAX = 16 };
+
 /* Writes the first `len` bytes as a line and keeps what follows. */
 static void put_line(struct relay *r, size_t len, size_t skip)
 {
@@ -27,7 +31,9 @@ static void put_lines(struct relay *r)
 
 bool relay_move(struct relay *r)
 {
-    while (r->from >= 0) {
+    for (int reads = 0; r->from >= 0; reads++) {
+        if (reads == READS_MAX)
+            return true;
         ssize_t n = read(r->from, r->line + r->len, sizeof(r->line) - r->len);
         if (n < 0)
             return errno == EAGAIN || errno == EINTR;

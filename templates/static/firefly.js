@@ -64,8 +64,14 @@ function watchForm(form) {
     form.querySelector('[aria-invalid=true]')?.focus();
 }
 
-/* Coming back by the Back button, the button must not say that it is still submitting. */
-addEventListener('pageshow', event => event.persisted && location.reload());
+/* Coming back by the Back button: a form keeps what was typed, any other page is looked at anew. */
+addEventListener('pageshow', event => {
+    const button = document.querySelector('#job-form [type=submit]');
+    if (event.persisted && button)
+        button.textContent = 'Submit job';
+    else if (event.persisted)
+        location.reload();
+});
 
 /* ---- a job's log as it grows */
 
