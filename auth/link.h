@@ -13,7 +13,8 @@
  *   -E2BIG        more entries than asked for (only link_search)
  *   -EHOSTDOWN    unreachable, closed, busy;   -ETIMEDOUT   no answer in time
  *   -EPROTO       anything else: TLS, a certificate, a base that is missing, a refusal to
- * search Blocking; one thread at a time.
+ *                 search
+ * Blocking; one thread at a time.
  */
 #ifndef FF_AUTH_LINK_H
 #define FF_AUTH_LINK_H

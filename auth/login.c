@@ -58,15 +58,18 @@ static void copy_key(const struct buf *key, char out[LOGIN_KEY_MAX])
     memcpy(out, buf_text(key), key->len);
 }
 
-void login_account_key(const char *directory, const char *login, size_t len,
+bool login_account_key(const char *directory, const char *login, size_t len,
                        char out[LOGIN_KEY_MAX])
 {
     AUTO(buf_done) struct buf key = BUF_INIT(LOGIN_KEY_MAX - 1);
+    if (!directory_is_login(login, len))
+        return false;
     buf_printf(&key, "%.64s/", directory);
-    for (size_t i = 0; directory_is_login(login, len) && i < len; i++)
+    for (size_t i = 0; i < len; i++)
         buf_put_char(&key,
                      login[i] >= 'A' && login[i] <= 'Z' ? (char)(login[i] + 32) : login[i]);
     copy_key(&key, out);
+    return true;
 }
 
 void login_address_key(const char *address, char out[LOGIN_KEY_MAX])

@@ -20,6 +20,7 @@
 #ifndef FF_AUTH_LOGIN_H
 #define FF_AUTH_LOGIN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "auth/directory.h"
@@ -45,8 +46,9 @@ void login_tries_add(struct login_tries *t, int64_t now_ms);
 void login_tries_undo(struct login_tries *t);
 
 /* The key for an account's tries: "north/alice" however the login was typed. Any bytes may come
- * in; what cannot be a login shares the key "north/". */
-void login_account_key(const char *directory, const char *login, size_t len,
+ * in; false for what cannot be a login: there is no account to guard, the address alone counts,
+ * and nobody's slips of the keyboard make others wait. */
+bool login_account_key(const char *directory, const char *login, size_t len,
                        char out[LOGIN_KEY_MAX]);
 
 /* The key for an address's tries: IPv4 whole, IPv6 by its /64, which is what one customer has.

@@ -2,7 +2,7 @@
 /* The double-entry ledger of GPU-time: the only code that moves any, and the only way a job's state
  * changes, because both happen in one transaction.
  *
- * Every function calls one stored procedure of db/migrations/0002_procedures.sql: one transaction, one
+ * Every function calls one stored procedure of db/migrations/ (0002, 0003): one transaction, one
  * round trip. A refusal is an answer (an enum), not an error. Errors that mean "repeat" (deadlock,
  * lost connection) are repeated here for up to LEDGER_PATIENCE_MS; that is harmless, because each
  * write carries a key: request key, launch token, (job, seq), (attempt, month). Blocks; a worker's or

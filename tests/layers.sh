@@ -27,6 +27,7 @@ runner/task         runner/base runner/job runner/gpu
 # library header      the folders that may include it
 foreign='
 mysql               quota/db
+mariadb             quota/db
 ldap                auth
 lber                auth
 event2              runner/base portal portal/pages portal/api
@@ -54,14 +55,14 @@ while IFS=: read -r file line text; do
     [ "$target" = "$from" ] && continue
     grep "^$from\( \|$\)" <<<"$arrows" | tr -s ' ' '\n' | tail -n +2 | grep -qx "$target" ||
         complain "$file:$line: $from may not include $target"
-done < <(grep -nE '^#include "' -r portal quota runner auth --include='*.c' --include='*.h' --include='*.cc' --include='*.cu')
+done < <(grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' -r portal quota runner auth --include='*.c' --include='*.h' --include='*.cc' --include='*.cu')
 
 while read -r header folders; do
     [ -z "$header" ] && continue
     while IFS=: read -r file line _; do
         dir=${file%/*}
         case " $folders " in *" $dir "*) ;; *) complain "$file:$line: $header is known only to $folders" ;; esac
-    done < <(grep -nE "^#include <$header[./]" -r portal quota runner auth --include='*.[ch]' --include='*.cc')
+    done < <(grep -nE "^[[:space:]]*#[[:space:]]*include[[:space:]]*<$header[./]" -r portal quota runner auth --include='*.[ch]' --include='*.cc')
 done <<<"$foreign"
 
 exit $bad

@@ -38,4 +38,5 @@ static const struct command_verb site_verbs[] = {
 
 const struct command_noun noun_node = {"node", "machines with GPUs", node_verbs,
                                        COUNT(node_verbs)};
-const struct command_noun noun_site = {"site", "the whole", site_verbs, COUNT(site_verbs)};
+const struct command_noun noun_site = {"site", "the site itself", site_verbs,
+                                       COUNT(site_verbs)};

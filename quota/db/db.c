@@ -310,11 +310,6 @@ void db_close(struct db *db)
     free(db);
 }
 
-uint64_t db_insert_id(const struct db *db)
-{
-    return db->insert_id;
-}
-
 bool db_again(struct db *db, struct db_again *again, int r)
 {
     if (r != -EAGAIN && r != -ENOTCONN)

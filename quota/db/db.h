@@ -77,7 +77,6 @@ int db_ensure(struct db *db, struct err *e);
 /* Runs a statement that returns no rows; *out_changed (may be NULL) gets the rows it changed. */
 int db_exec(struct db *db, enum sql id, struct db_args args, uint64_t *out_changed,
             struct err *e);
-uint64_t db_insert_id(const struct db *db);
 
 /* Runs a statement or procedure that returns rows, and reads them one by one. Until db_rows_free()
  * the connection can do nothing else. Texts live until the next row. */
@@ -88,7 +87,6 @@ int64_t db_rows_i64(const struct db_rows *rows, unsigned column);      /* NULL r
 const char *db_rows_text(const struct db_rows *rows, unsigned column); /* NULL reads as "" */
 bool db_rows_is_null(const struct db_rows *rows, unsigned column);
 unsigned db_rows_columns(const struct db_rows *rows);
-const char *db_rows_name(const struct db_rows *rows, unsigned column);
 void db_rows_free(struct db_rows *rows);
 AUTO_FREE(db_rows_free, struct db_rows)
 

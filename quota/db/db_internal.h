@@ -12,7 +12,6 @@ struct db {
     const struct db_conf *conf;
     enum db_role role;
     MYSQL_STMT *statements[SQL_COUNT];
-    uint64_t insert_id;
 };
 
 extern const char *const sql_texts[SQL_COUNT], *const sql_names[SQL_COUNT];
@@ -35,7 +34,7 @@ struct db_login {
 int db_connect(const struct db_conf *conf, const struct db_login *login, MYSQL **out,
                struct err *e);
 
-void db_drop(
-    struct db *db); /* closes the connection and its statements; it opens again on use */
+/* Closes the connection and its statements; it opens again on use. */
+void db_drop(struct db *db);
 
 #endif

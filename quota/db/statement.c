@@ -84,7 +84,6 @@ int db_exec(struct db *db, enum sql id, struct db_args args, uint64_t *out_chang
     MYSQL_STMT *s = db->statements[id];
     if (out_changed)
         *out_changed = mysql_stmt_affected_rows(s);
-    db->insert_id = mysql_stmt_insert_id(s);
     drain(s);
     return 0;
 }
@@ -211,11 +210,6 @@ bool db_rows_is_null(const struct db_rows *rows, unsigned column)
 unsigned db_rows_columns(const struct db_rows *rows)
 {
     return rows->count;
-}
-
-const char *db_rows_name(const struct db_rows *rows, unsigned column)
-{
-    return rows->columns[column].name;
 }
 
 void db_rows_free(struct db_rows *rows)

@@ -24,7 +24,11 @@
 
 #define AGENT_VERSION "0.1.0"
 
-enum { REAP_MS = 1000, STOP_WAIT_MS = 3000, CLEAN_WAIT_MS = 500 };
+enum {
+    REAP_MS = 1000,
+    STOP_WAIT_MS = 15000, /* longer than a living keeper ever works without listening */
+    CLEAN_WAIT_MS = 500
+};
 
 struct agent {
     struct loop *loop;

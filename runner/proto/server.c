@@ -221,11 +221,6 @@ int server_take_fd(struct server_call *call)
     return packet_take_fd(&call->packet);
 }
 
-uid_t server_peer(const struct server_call *call)
-{
-    return call->peer->uid;
-}
-
 /* Sends `body`, then the call is gone. */
 static void answer(struct server_call *call, json_t *body, int fd)
 {

@@ -49,7 +49,6 @@ void server_leave(struct server *s);
 const char *server_verb(const struct server_call *call);
 const json_t *server_body(const struct server_call *call); /* lives until the answer */
 int server_take_fd(struct server_call *call);              /* caller closes it; -1: none */
-uid_t server_peer(const struct server_call *call);
 
 /* Answers and frees the call. `reply` (may be NULL) is an object without "id" and "ok", taken
  * over; `fd` (-1: none) is taken over too and closed after it was sent. */

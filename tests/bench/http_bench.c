@@ -4,7 +4,8 @@
  * REQUEST is a file with a whole HTTP/1.1 request; each run of 32 'K's in it becomes a new
  * random key of that length. Each client sends, waits for the reply, sends again; all in one
  * thread, so that on a small machine the server keeps its cores. A reply of 2xx counts as
- * done, 4xx as refused, all else as failed. It trusts any certificate: it is for a server that
+ * done, 4xx as refused, all else as failed. A connection that the server ends after a reply (it allows
+ * so many requests on each) is opened again. It trusts any certificate: it is for a server that
  * was started next to it. Handshakes are not in the times. Prints one line of JSON
  * (figures.h).
  */
@@ -42,6 +43,7 @@ struct client {
     size_t sent, have;
     int64_t begin_us;
     bool is_waiting; /* for a reply */
+    bool is_last;    /* the server closes after this reply */
 };
 
 struct bench {
@@ -104,6 +106,12 @@ static void client_close(struct client *c)
     *c = (struct client){0};
 }
 
+static int client_reopen(struct bench *b, struct client *c)
+{
+    client_close(c);
+    return client_open(b, c);
+}
+
 static void client_begin(struct bench *b, struct client *c)
 {
     memcpy(c->request, b->request, b->request_len + 1);
@@ -132,6 +140,7 @@ static void client_finish(struct bench *b, struct client *c)
 {
     char class = strlen(c->reply) > 9 ? c->reply[9] : '?';
     c->is_waiting = false;
+    c->is_last = strcasestr(c->reply, "\r\nconnection: close\r\n") != NULL;
     if (class == '2') {
         figures_add(&b->figures, figures_now_us() - c->begin_us);
         return;
@@ -177,6 +186,10 @@ static int client_go_on(struct bench *b, struct client *c, bool is_over)
             return 0;
         if (is_over)
             return 1;
+        if (c->is_last && client_reopen(b, c) < 0) {
+            fail(b, "a connection could not be opened again");
+            return 1;
+        }
         client_begin(b, c);
     }
 }

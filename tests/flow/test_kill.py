@@ -7,6 +7,7 @@ what is left of it is killed, and it is charged to the last heartbeat."""
 import concurrent.futures
 import json
 import os
+import signal
 import threading
 
 import sites
@@ -91,6 +92,16 @@ class Killed(sites.SiteTest):
         self.assertIn("lost", alice.get(f"/jobs/{job}").page().text.lower())
         after = self.start_job(alice, "true")  # its GPU is free again
         self.assertEqual(alice.wait_job(after)["state"], "completed")
+        self.assert_books_hold()
+
+    def test_a_keeper_that_hangs_cannot_keep_its_job_from_being_cancelled(self):
+        alice = self.alice
+        job = self.start_job(alice, "sleep 600")
+        start = json.loads((self.site.folder / "spool" / self.token(job) / "start").read_text())
+        os.kill(start["keeper"], signal.SIGSTOP)
+        alice.cancel(job)
+        alice.wait_job(job, "lost")
+        process.wait_until(lambda: not is_alive(start["keeper"]), 15, what="the keeper's end")
         self.assert_books_hold()
 
     def test_every_submit_acknowledged_while_the_database_is_killed_exists_once(self):

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Feeds a fuzz target every file of its corpus, and ROUNDS mutations of each, from one seed.
+/* Feeds a fuzz target every file of its corpus, and some thousand mutations of each, from one seed.
  *
- *   fuzz_NAME FOLDER */
+ *   fuzz_NAME FOLDER [ROUNDS] */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,7 +62,7 @@ static void feed(const uint8_t *data, size_t size)
     free(exact);
 }
 
-static int replay(const char *path)
+static int replay(const char *path, int rounds)
 {
     static uint8_t original[FILE_MAX], changed[FILE_MAX];
     FILE *file = fopen(path, "rb");
@@ -73,7 +73,7 @@ static int replay(const char *path)
     size_t size = fread(original, 1, FILE_MAX, file);
     fclose(file);
     feed(original, size);
-    for (int i = 0; i < ROUNDS; i++) {
+    for (int i = 0; i < rounds; i++) {
         memcpy(changed, original, size);
         feed(changed, mutate(changed, size));
     }
@@ -83,9 +83,10 @@ static int replay(const char *path)
 int main(int argc, char **argv)
 {
     int files = 0, failed = 0;
-    DIR *folder = argc == 2 ? opendir(argv[1]) : NULL;
+    int rounds = argc == 3 ? (int)strtol(argv[2], NULL, 10) : ROUNDS;
+    DIR *folder = argc == 2 || argc == 3 ? opendir(argv[1]) : NULL;
     if (!folder) {
-        fprintf(stderr, "usage: %s CORPUS_FOLDER\n", argv[0]);
+        fprintf(stderr, "usage: %s CORPUS_FOLDER [ROUNDS]\n", argv[0]);
         return 2;
     }
     for (struct dirent *entry; (entry = readdir(folder));) {
@@ -93,10 +94,10 @@ int main(int argc, char **argv)
         if (entry->d_name[0] == '.')
             continue;
         snprintf(path, sizeof(path), "%s/%s", argv[1], entry->d_name);
-        failed += replay(path);
+        failed += replay(path, rounds);
         files++;
     }
     closedir(folder);
-    printf("%d files, %d inputs\n", files, files * (ROUNDS + 1));
+    printf("%d files, %d inputs\n", files, files * (rounds + 1));
     return failed || files == 0;
 }
