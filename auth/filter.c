@@ -53,7 +53,8 @@ int filter_expand(const char *template, const struct filter_values *values, stru
     return 0;
 }
 
-/* RFC 4515, 3: an attribute, '=' with what may stand before it, a value without bare brackets. */
+/* RFC 4515, 3: an attribute, '=' with what may stand before it, a value without bare brackets.
+ * */
 static const char *skip_item(const char *p)
 {
     const char *start = p;

@@ -174,8 +174,9 @@ static int set_options(struct link *l, const struct option *options, size_t coun
     return 0;
 }
 
-/* A layer between the socket and TLS that ends everything at the link's deadline. libldap's own limit
- * on a handshake begins anew with every byte, so a server that drips would hold us for hours. */
+/* A layer between the socket and TLS that ends everything at the link's deadline. libldap's own
+ * limit on a handshake begins anew with every byte, so a server that drips would hold us for
+ * hours. */
 static int clock_setup(Sockbuf_IO_Desc *at, void *arg)
 {
     at->sbiod_pvt = arg;

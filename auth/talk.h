@@ -40,7 +40,8 @@ int talk_groups(const struct directory *d, struct link *l, struct identity *i, s
 int talk_rules(const struct directory *d, const struct entry *entry, struct identity *i,
                struct err *e);
 
-/* Makes a sentence that may quote a server's bytes fit to print: one line of UTF-8. In place. */
+/* Makes a sentence that may quote a server's bytes fit to print: one line of UTF-8. In place.
+ * */
 void talk_clean(char *text);
 
 #endif

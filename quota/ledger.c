@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Calls the ledger's procedures and reads their one row. Every call is repeated whole while the
- * database says that repeating may help; the keys see to it that a repeat changes nothing twice. */
+ * database says that repeating may help; the keys see to it that a repeat changes nothing
+ * twice. */
 #include "quota/ledger.h"
 
 #include <errno.h>

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The double-entry ledger of GPU-time: the only code that moves any, and the only way a job's state
- * changes, because both happen in one transaction.
+/* The double-entry ledger of GPU-time: the only code that moves any, and the only way a job's
+ * state changes, because both happen in one transaction.
  *
- * Every function calls one stored procedure of db/migrations/ (0002, 0003): one transaction, one
- * round trip. A refusal is an answer (an enum), not an error. Errors that mean "repeat" (deadlock,
- * lost connection) are repeated here for up to LEDGER_PATIENCE_MS; that is harmless, because each
- * write carries a key: request key, launch token, (job, seq), (attempt, month). Blocks; a worker's or
- * a command-line tool's business. Returns 0 or the errors of db.h; -EPERM when runnerd's lease is gone
- * or the job has moved on.
+ * Every function calls one stored procedure of db/migrations/ (0002, 0003): one transaction,
+ * one round trip. A refusal is an answer (an enum), not an error. Errors that mean "repeat"
+ * (deadlock, lost connection) are repeated here for up to LEDGER_PATIENCE_MS; that is harmless,
+ * because each write carries a key: request key, launch token, (job, seq), (attempt, month).
+ * Blocks; a worker's or a command-line tool's business. Returns 0 or the errors of db.h; -EPERM
+ * when runnerd's lease is gone or the job has moved on.
  */
 #ifndef FF_QUOTA_LEDGER_H
 #define FF_QUOTA_LEDGER_H
@@ -48,8 +48,8 @@ struct place_result {
 int ledger_place(struct db *db, const struct place_ask *ask, struct place_result *out,
                  struct err *e);
 
-/* ---- runnerd: the life of a job. `epoch` is the lease's; `seq` is that of the new event, one more
- * than the job's last. */
+/* ---- runnerd: the life of a job. `epoch` is the lease's; `seq` is that of the new event, one
+ * more than the job's last. */
 
 struct lease {
     bool is_held;
@@ -96,7 +96,8 @@ struct attempt_end {
     int64_t signal_no;    /* 0: none */
 };
 
-/* The attempt's end (event ended or suspended) with its figures; then the charges, month by month. */
+/* The attempt's end (event ended or suspended) with its figures; then the charges, month by
+ * month. */
 int ledger_end(struct db *db, int64_t epoch, const struct move_ask *ask,
                const struct attempt_end *end, struct err *e);
 
@@ -104,8 +105,8 @@ int ledger_end(struct db *db, int64_t epoch, const struct move_ask *ask,
 int ledger_charge(struct db *db, int64_t epoch, int64_t attempt, int month, int64_t gpums,
                   struct err *e);
 
-/* The job's last event: the rest of its hold is released. exit_code -1: none. -EBUSY: a charge is
- * missing. */
+/* The job's last event: the rest of its hold is released. exit_code -1: none. -EBUSY: a charge
+ * is missing. */
 int ledger_finish(struct db *db, int64_t epoch, const struct move_ask *ask, int64_t exit_code,
                   struct err *e);
 

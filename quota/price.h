@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* GPUs × time × weight into GPU-milliseconds. Pure, integers only; whatever does not divide is floored
- * once per attempt. */
+/* GPUs × time × weight into GPU-milliseconds. Pure, integers only; whatever does not divide is
+ * floored once per attempt. */
 #ifndef FF_QUOTA_PRICE_H
 #define FF_QUOTA_PRICE_H
 
@@ -17,9 +17,9 @@ struct price_month {
     int64_t from_ms, until_ms;
 };
 
-/* Shares out charge_gpums of an attempt that ran from begin_ms to end_ms over the `count` months (in
- * order, without gaps) in proportion to the time in each. out_gpums[count] sums to charge_gpums
- * exactly; an attempt without length is charged to the month of its begin. */
+/* Shares out charge_gpums of an attempt that ran from begin_ms to end_ms over the `count`
+ * months (in order, without gaps) in proportion to the time in each. out_gpums[count] sums to
+ * charge_gpums exactly; an attempt without length is charged to the month of its begin. */
 void price_by_month(int64_t charge_gpums, int64_t begin_ms, int64_t end_ms,
                     const struct price_month *months, int count, int64_t *out_gpums);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Connections: opening them with time limits and a strict session, refusing servers and schemas that
- * could lose or bend what is written, and telling which errors mean "repeat". */
+/* Connections: opening them with time limits and a strict session, refusing servers and schemas
+ * that could lose or bend what is written, and telling which errors mean "repeat". */
 #include "quota/db/db.h"
 
 #include <ctype.h>

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /* MariaDB, seen through named statements.
  *
- * A connection has a role and may run the statements of sql.def that name its role, and no others;
- * all of them are prepared when it opens, so that a wrong column fails at start. Everything blocks,
- * with time limits: on the loop's thread it is never called, workers and command-line tools call it.
- * One connection belongs to one thread.
+ * A connection has a role and may run the statements of sql.def that name its role, and no
+ * others; all of them are prepared when it opens, so that a wrong column fails at start.
+ * Everything blocks, with time limits: on the loop's thread it is never called, workers and
+ * command-line tools call it. One connection belongs to one thread.
  *
  * Errors: -EAGAIN (deadlock, lock wait, snapshot: rolled back; repeat the whole transaction),
  * -ENOTCONN (server gone, before or after the statement took effect: repeat with the same key),
- * -EEXIST (a unique key is taken), -EPERM (another runnerd is active, or the job has moved on), -EBADE
- * (the books would not balance: damage, for the operator), -EIO (anything else).
+ * -EEXIST (a unique key is taken), -EPERM (another runnerd is active, or the job has moved on),
+ * -EBADE (the books would not balance: damage, for the operator), -EIO (anything else).
  */
 #ifndef FF_QUOTA_DB_DB_H
 #define FF_QUOTA_DB_DB_H
@@ -65,8 +65,9 @@ struct db_args {
 struct db;
 struct db_rows;
 
-/* Connects, sets up the session, checks the server's settings and the schema's version, prepares the
- * role's statements. -ENOTCONN: not there; -EPROTO: settings or schema refused, told in `e`. */
+/* Connects, sets up the session, checks the server's settings and the schema's version,
+ * prepares the role's statements. -ENOTCONN: not there; -EPROTO: settings or schema refused,
+ * told in `e`. */
 int db_open(const struct db_conf *conf, enum db_role role, struct db **out, struct err *e);
 void db_close(struct db *db); /* NULL is fine */
 AUTO_FREE(db_close, struct db)
@@ -74,12 +75,13 @@ AUTO_FREE(db_close, struct db)
 /* Connects again if the connection was lost; db_select() and db_exec() do so by themselves. */
 int db_ensure(struct db *db, struct err *e);
 
-/* Runs a statement that returns no rows; *out_changed (may be NULL) gets the rows it changed. */
+/* Runs a statement that returns no rows; *out_changed (may be NULL) gets the rows it changed.
+ * */
 int db_exec(struct db *db, enum sql id, struct db_args args, uint64_t *out_changed,
             struct err *e);
 
-/* Runs a statement or procedure that returns rows, and reads them one by one. Until db_rows_free()
- * the connection can do nothing else. Texts live until the next row. */
+/* Runs a statement or procedure that returns rows, and reads them one by one. Until
+ * db_rows_free() the connection can do nothing else. Texts live until the next row. */
 int db_select(struct db *db, enum sql id, struct db_args args, struct db_rows **out,
               struct err *e);
 int db_rows_next(struct db_rows *rows, struct err *e); /* 1 a row, 0 the end, or negative */
@@ -103,8 +105,8 @@ int db_tx_snapshot(struct db *db, struct db_tx *tx, struct err *e);
 int db_tx_commit(struct db_tx *tx, struct err *e);
 void db_tx_end(struct db_tx *tx);
 
-/* Whether to repeat after `r`: true for -EAGAIN and -ENOTCONN while `limit_ms` since the first try
- * has not passed, after a short wait that grows and is never the same twice.
+/* Whether to repeat after `r`: true for -EAGAIN and -ENOTCONN while `limit_ms` since the first
+ * try has not passed, after a short wait that grows and is never the same twice.
  *   struct db_again again = DB_AGAIN(3000);
  *   do r = …; while (db_again(db, &again, r)); */
 struct db_again {

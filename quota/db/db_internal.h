@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What the files of quota/db share: the connection itself and the translation of MariaDB's errors. */
+/* What the files of quota/db share: the connection itself and the translation of MariaDB's
+ * errors. */
 #ifndef FF_QUOTA_DB_DB_INTERNAL_H
 #define FF_QUOTA_DB_DB_INTERNAL_H
 
@@ -20,7 +21,8 @@ extern const int sql_roles[SQL_COUNT];
 /* The negative errno for MariaDB's error number. */
 int db_errno(unsigned code);
 
-/* Writes "database: NAME: what the server said" and drops the connection if it is no longer usable. */
+/* Writes "database: NAME: what the server said" and drops the connection if it is no longer
+ * usable. */
 int db_fail(struct db *db, const char *what, unsigned code, const char *text, struct err *e);
 
 /* As whom to connect, and to what; database NULL: to none. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Makes and updates the schema. Runs as an administrator of the server only long enough to make the
- * owner; the owner, locked otherwise, runs the migrations and so is the definer of the procedures. */
+/* Makes and updates the schema. Runs as an administrator of the server only long enough to make
+ * the owner; the owner, locked otherwise, runs the migrations and so is the definer of the
+ * procedures. */
 #include "quota/db/migrate.h"
 
 #include <errno.h>
@@ -332,7 +333,8 @@ int migrate_update(const struct db_conf *conf, const struct migrate_ask *ask, in
     return r < 0 ? r : locked;
 }
 
-/* Migrations that were run with another text than this program's: the schema of another build. */
+/* Migrations that were run with another text than this program's: the schema of another build.
+ * */
 static int check_texts(struct db *db, struct err *e)
 {
     static const char query[] = "SELECT version, name, checksum FROM schema_version";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Running prepared statements: binding typed values, reading rows one by one, transactions. A row's
- * columns are integers or texts; texts are fetched at their real length. */
+/* Running prepared statements: binding typed values, reading rows one by one, transactions. A
+ * row's columns are integers or texts; texts are fetched at their real length. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,8 +66,8 @@ static int run(struct db *db, enum sql id, struct db_args args, struct err *e)
     return 0;
 }
 
-/* A procedure sends its rows and then a last empty result: read to the end, or the line is out of
- * step with the server. */
+/* A procedure sends its rows and then a last empty result: read to the end, or the line is out
+ * of step with the server. */
 static void drain(MYSQL_STMT *s)
 {
     do

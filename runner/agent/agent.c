@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The verbs. Each call is read, admitted by epoch and deadline, checked, then carried out; whoever has
- * to wait (start, stop, files) waits on the loop. */
+/* The verbs. Each call is read, admitted by epoch and deadline, checked, then carried out;
+ * whoever has to wait (start, stop, files) waits on the loop. */
 #include "runner/agent/agent.h"
 
 #include <errno.h>
@@ -165,8 +165,8 @@ static int on_files(struct agent *a, struct server_call *call, struct err *e)
     return 0;
 }
 
-/* A keeper that does not answer is as good as dead, and its attempt is lost. While it holds the lock of
- * its entry the pid written there is its own. */
+/* A keeper that does not answer is as good as dead, and its attempt is lost. While it holds the
+ * lock of its entry the pid written there is its own. */
 static void kill_unheard(struct agent *a, const char *token)
 {
     struct spool_entry entry;

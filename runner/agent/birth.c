@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The children between fork and exec. Everything that can fail fails before the task is let go, and
- * what is run is found by descriptor, never by path. */
+/* The children between fork and exec. Everything that can fail fails before the task is let go,
+ * and what is run is found by descriptor, never by path. */
 #include "runner/agent/birth.h"
 
 #include <errno.h>
@@ -36,8 +36,9 @@ static _Noreturn void fail_errno(int word, const char *what)
     fail(word, code, &why);
 }
 
-/* The given descriptors become 3, 4 …; in the place of -1 comes one that nothing can be done with, so
- * that the number is never another's; all others close on exec. `program` moves out of the way. */
+/* The given descriptors become 3, 4 …; in the place of -1 comes one that nothing can be done
+ * with, so that the number is never another's; all others close on exec. `program` moves out of
+ * the way. */
 static int arrange(const int *fds, int count, int *program)
 {
     int high[KEEPER_FDS];
@@ -74,7 +75,8 @@ static void join(const struct birth *b)
             fail_errno(b->word, "cgroup: joining it");
 }
 
-/* By path and as the user: a descriptor from before would lead back to the mounts of the machine. */
+/* By path and as the user: a descriptor from before would lead back to the mounts of the
+ * machine. */
 static void enter_job_folder(const struct birth *b)
 {
     char path[4096];

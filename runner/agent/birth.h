@@ -8,8 +8,8 @@
  *                     writes `start`, ─ go ▶ exec runner-task
  *   agent ◀── word ── says ok
  *
- * Whoever fails says why on the word pipe and exits. If K goes, T reads the end of the go pipe and
- * exits too: no user code ever runs without a keeper that has written `start`.
+ * Whoever fails says why on the word pipe and exits. If K goes, T reads the end of the go pipe
+ * and exits too: no user code ever runs without a keeper that has written `start`.
  */
 #ifndef FF_AGENT_BIRTH_H
 #define FF_AGENT_BIRTH_H
@@ -21,8 +21,8 @@
 #include "runner/proto/circumstances.h"
 #include "runner/proto/server.h"
 
-/* What never changes while the agent runs. Programs are opened once: a user needs no way to their
- * folder, and nobody can put another one in their place. */
+/* What never changes while the agent runs. Programs are opened once: a user needs no way to
+ * their folder, and nobody can put another one in their place. */
 struct birth_place {
     const struct settings *settings;
     struct cgroup_site cgroups;

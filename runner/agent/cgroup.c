@@ -46,8 +46,8 @@ static int open_folder(int at, const char *name, bool is_made)
     return openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* The v2 hierarchy: `root` itself, or root/unified. Returns NAME in it. Enabling a controller fails where
- * v2 does not have it. */
+/* The v2 hierarchy: `root` itself, or root/unified. Returns NAME in it. Enabling a controller
+ * fails where v2 does not have it. */
 static int open_v2(struct cgroup_site *s, int root, const char *name)
 {
     bool is_root = faccessat(root, "cgroup.controllers", F_OK, 0) == 0;
@@ -98,7 +98,8 @@ static int remove_folder(int parent, const char *token)
                                                                                        : 0;
 }
 
-/* v2 first, as a task joins it first: then one that is on its way fails as a whole, or keeps all. */
+/* v2 first, as a task joins it first: then one that is on its way fails as a whole, or keeps
+ * all. */
 static int remove_empty(const struct cgroup_site *s, const char *token)
 {
     int r = remove_folder(s->v2, token);

@@ -5,8 +5,8 @@
  *           kills all at once (cgroup.kill), and limits where the controllers are here
  *   v1      /sys/fs/cgroup/CONTROLLER/NAME/TOKEN for controllers that v2 does not have
  *
- * What is not there is not enforced and said so (`kind`, hello). Users cannot write in any of these
- * folders, so nothing that was started inside leaves them.
+ * What is not there is not enforced and said so (`kind`, hello). Users cannot write in any of
+ * these folders, so nothing that was started inside leaves them.
  */
 #ifndef FF_AGENT_CGROUP_H
 #define FF_AGENT_CGROUP_H
@@ -58,8 +58,8 @@ struct cgroup {
 
 const char *cgroup_kind_name(enum cgroup_kind k); /* "no", "v1", "v2", "bpf" */
 
-/* `root` is /sys/fs/cgroup. Finds out what works, removes attempts' cgroups that are empty; never
- * fails. */
+/* `root` is /sys/fs/cgroup. Finds out what works, removes attempts' cgroups that are empty;
+ * never fails. */
 void cgroup_site_open(struct cgroup_site *s, const char *root, const char *name);
 void cgroup_site_done(struct cgroup_site *s);
 

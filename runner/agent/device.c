@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The rules, as a BPF program put together by hand. It lives as long as the cgroup it is attached to;
- * no descriptor has to be kept. */
+/* The rules, as a BPF program put together by hand. It lives as long as the cgroup it is
+ * attached to; no descriptor has to be kept. */
 #include "runner/agent/device.h"
 
 #include <errno.h>

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Which device nodes a job may open: the harmless ones, its own GPUs, and nothing else; never mknod.
+/* Which device nodes a job may open: the harmless ones, its own GPUs, and nothing else; never
+ * mknod.
  *
- * Enforced by a BPF program on the job's cgroup (v2), or by cgroup.c through the devices controller (v1).
+ * Enforced by a BPF program on the job's cgroup (v2), or by cgroup.c through the devices
+ * controller (v1).
  */
 #ifndef FF_AGENT_DEVICE_H
 #define FF_AGENT_DEVICE_H
@@ -30,7 +32,8 @@ void device_rules_init(struct device_rules *r);
  * -EINVAL: not a path of a GPU, or no character device. */
 int device_rules_add_gpu(struct device_rules *r, const char *path, struct err *e);
 
-/* Attaches the rules to the v2 cgroup that `folder` is open on. -EPERM and the like: not possible. */
+/* Attaches the rules to the v2 cgroup that `folder` is open on. -EPERM and the like: not
+ * possible. */
 int device_attach(int folder, const struct device_rules *r);
 
 #endif

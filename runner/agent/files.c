@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The verbs of runner-files. An operation on a name opens the folder it lies in first, then works on the
- * last part by the *at calls, which do not follow a symbolic link there. */
+/* The verbs of runner-files. An operation on a name opens the folder it lies in first, then
+ * works on the last part by the *at calls, which do not follow a symbolic link there. */
 #include "runner/agent/files.h"
 
 #include <dirent.h>
@@ -159,7 +159,8 @@ static int do_list(int root, const struct packet *p, json_t **out, int *out_fd, 
     return 0;
 }
 
-/* Opens a regular file; what could block or have side effects is opened non-blocking and refused. */
+/* Opens a regular file; what could block or have side effects is opened non-blocking and
+ * refused. */
 static int open_file(int root, const char *path, int flags, struct stat *st, struct err *e)
 {
     AUTO(cleanup_close)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Each step is checked, and what the kernel says afterwards is believed rather than what the calls
- * returned: a launch that went on as root after a failed step is the classic hole. */
+/* Each step is checked, and what the kernel says afterwards is believed rather than what the
+ * calls returned: a launch that went on as root after a failed step is the classic hole. */
 #include "runner/agent/identity.h"
 
 #include <errno.h>
@@ -31,8 +31,8 @@ static int drop_bounding_set(struct err *e)
     }
 }
 
-/* Root's session keyring came with the fork, and whoever has it may read its keys. As root, whose quota
- * of keys is large; where keyrings do not exist or are forbidden nobody has one. */
+/* Root's session keyring came with the fork, and whoever has it may read its keys. As root,
+ * whose quota of keys is large; where keyrings do not exist or are forbidden nobody has one. */
 static int leave_keyring(struct err *e)
 {
     if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS &&

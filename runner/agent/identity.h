@@ -15,9 +15,9 @@ struct identity {
     size_t group_count;
 };
 
-/* As root: groups, gid, uid, capabilities and bounding set, each set, then read back. Not root: uid
- * must be ours. Either way: no_new_privs, and not dumpable until exec. Any failure is final: the
- * caller must _exit, it may be half of somebody else. */
+/* As root: groups, gid, uid, capabilities and bounding set, each set, then read back. Not root:
+ * uid must be ours. Either way: no_new_privs, and not dumpable until exec. Any failure is
+ * final: the caller must _exit, it may be half of somebody else. */
 int identity_become(const struct identity *id, struct err *e);
 
 /* No core files, at most 65536 descriptors, umask 077. Before identity_become(). */

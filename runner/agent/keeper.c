@@ -86,7 +86,8 @@ static void kill_group(void)
         child_kill_below();
 }
 
-/* TERM now, KILL after the grace. Told again, the earlier KILL counts and the first cause stays. */
+/* TERM now, KILL after the grace. Told again, the earlier KILL counts and the first cause
+ * stays. */
 static void stop(struct keeper *k, const char *cause, int64_t grace_ms)
 {
     int64_t at = now_boot_ms() + grace_ms;

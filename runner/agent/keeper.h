@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* runner-keeper: one per attempt, outlives the agent, runs as the service.
  *
- * Parent and subreaper of the task. Writes the spool (start, a beat a second, exit), keeps the head of
- * the log up to its cap, ends the attempt at its time limit or when told to on its control socket:
- * TERM through runner-task, KILL of the whole cgroup after the grace. When the task has ended it
- * kills whatever is left before it writes `exit`. Run time is CLOCK_BOOTTIME, so that a machine asleep
- * counts. SIGTERM ends the attempt with the cause "shutdown".
+ * Parent and subreaper of the task. Writes the spool (start, a beat a second, exit), keeps the
+ * head of the log up to its cap, ends the attempt at its time limit or when told to on its
+ * control socket: TERM through runner-task, KILL of the whole cgroup after the grace. When the
+ * task has ended it kills whatever is left before it writes `exit`. Run time is CLOCK_BOOTTIME,
+ * so that a machine asleep counts. SIGTERM ends the attempt with the cause "shutdown".
  */
 #ifndef FF_AGENT_KEEPER_H
 #define FF_AGENT_KEEPER_H
@@ -15,7 +15,8 @@
 
 #include "runner/proto/spool.h"
 
-/* The descriptors it is born with. Where there is no cgroup, KILL, EVENTS and OOM fail every use. */
+/* The descriptors it is born with. Where there is no cgroup, KILL, EVENTS and OOM fail every
+ * use. */
 enum {
     KEEPER_PLAN =
         3, /* struct keeper_plan: both sides are of one build, and read it within one exec */

@@ -69,7 +69,8 @@ static struct launch *launch_wait(struct launch *l, int64_t deadline_ms)
     return l;
 }
 
-/* A user's request must not change under the task's eyes, and must be a plain piece of memory. */
+/* A user's request must not change under the task's eyes, and must be a plain piece of memory.
+ * */
 static int check_spec(int spec, struct err *e)
 {
     int seals = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK;
@@ -88,7 +89,8 @@ static struct identity identity_of(const struct agent_account *a, gid_t *groups)
                              .group_count = a->group_count};
 }
 
-/* A project's folder belongs to root and the project's group; without a group it is not made. */
+/* A project's folder belongs to root and the project's group; without a group it is not made.
+ * */
 static int open_project(const struct birth_place *place, const char *project, int64_t gid,
                         struct err *e)
 {

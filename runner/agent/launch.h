@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A start as the agent sees it: prepares as root, forks (birth.h), waits for the word, and undoes all
- * of it if the word is bad or does not come. */
+/* A start as the agent sees it: prepares as root, forks (birth.h), waits for the word, and
+ * undoes all of it if the word is bad or does not come. */
 #ifndef FF_AGENT_LAUNCH_H
 #define FF_AGENT_LAUNCH_H
 
@@ -9,8 +9,8 @@
 
 struct launch;
 
-/* 0: the processes exist. Negative: nothing runs, and nothing is left but what was there before --
- * unless the entry in the spool says that user code may have run (it is then dead: lost). */
+/* 0: the processes exist. Negative: nothing runs, and nothing is left but what was there before
+ * -- unless the entry in the spool says that user code may have run (it is then dead: lost). */
 typedef void launch_done_fn(int status, const struct err *why, void *arg);
 
 /* `ask` and `spec` are borrowed during the call alone. The account was checked. */

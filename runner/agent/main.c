@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* runner-agent [--config FILE]: settings → folders → agent → loop. FILE is else $FIREFLY_CONFIG, else
- * /etc/firefly/firefly.conf. */
+/* runner-agent [--config FILE]: settings → folders → agent → loop. FILE is else
+ * $FIREFLY_CONFIG, else /etc/firefly/firefly.conf. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* runner-files: started by runner-agent alone, as the user; descriptor 3 is the socket, 4 the folder. */
+/* runner-files: started by runner-agent alone, as the user; descriptor 3 is the socket, 4 the
+ * folder. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/prctl.h>

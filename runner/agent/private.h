@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What a job has for itself: /tmp, /var/tmp and /dev/shm as empty memory file systems that vanish with
- * it, its own System V and POSIX message objects, and a /proc that shows its own uid alone.
+/* What a job has for itself: /tmp, /var/tmp and /dev/shm as empty memory file systems that
+ * vanish with it, its own System V and POSIX message objects, and a /proc that shows its own
+ * uid alone.
  *
- * A folder that job or project folders lie below stays as it is, or they would vanish from sight. */
+ * A folder that job or project folders lie below stays as it is, or they would vanish from
+ * sight. */
 #ifndef FF_AGENT_PRIVATE_H
 #define FF_AGENT_PRIVATE_H
 

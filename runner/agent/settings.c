@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Reads [agent], resolves the service's uid and sees to the folders. State, spool and logs belong to
- * one uid alone; the roots of the users' folders belong to root, so that no user can move what is
- * directly below them. */
+/* Reads [agent], resolves the service's uid and sees to the folders. State, spool and logs
+ * belong to one uid alone; the roots of the users' folders belong to root, so that no user can
+ * move what is directly below them. */
 #include "runner/agent/settings.h"
 
 #include <errno.h>

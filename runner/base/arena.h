@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Memory that dies all at once: what belongs to one request.
  *
- * Every function returns NULL when the ceiling is reached or memory is out; nothing is freed singly.
- * One thread at a time: the loop hands the arena to a worker together with the request.
+ * Every function returns NULL when the ceiling is reached or memory is out; nothing is freed
+ * singly. One thread at a time: the loop hands the arena to a worker together with the request.
  */
 #ifndef FF_BASE_ARENA_H
 #define FF_BASE_ARENA_H

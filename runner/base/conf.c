@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Splits the file into (section, name, key, value, line) and lays values into structs by table. */
+/* Splits the file into (section, name, key, value, line) and lays values into structs by table.
+ * */
 #include "runner/base/conf.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The configuration file: sections, keys, typed values, and an exact complaint for what is wrong.
+/* The configuration file: sections, keys, typed values, and an exact complaint for what is
+ * wrong.
  *
  *   # firefly.conf
  *   [portal]
@@ -7,9 +8,10 @@
  *   [directory north]
  *   uri = ldaps://ldap.north.example
  *
- * One file serves all programs; each reads the sections it knows by tables of `struct conf_key` and
- * names the sections that are others'. A value is the rest of its line, trimmed; a '#' begins a
- * comment only at the start of a line. Every complaint says file, line, key, value and the remedy.
+ * One file serves all programs; each reads the sections it knows by tables of `struct conf_key`
+ * and names the sections that are others'. A value is the rest of its line, trimmed; a '#'
+ * begins a comment only at the start of a line. Every complaint says file, line, key, value and
+ * the remedy.
  */
 #ifndef FF_BASE_CONF_H
 #define FF_BASE_CONF_H
@@ -47,12 +49,14 @@ struct conf_key {
 
 struct conf;
 
-/* Reads and splits the file. Values live as long as `*out`. -EINVAL: a bad line, told in `e`. */
+/* Reads and splits the file. Values live as long as `*out`. -EINVAL: a bad line, told in `e`.
+ * */
 int conf_read(const char *path, struct conf **out, struct err *e);
 void conf_free(struct conf *c);
 
-/* Fills `out` from the section [section] or [section name] (name may be NULL). A section that is
- * missing gives all default values; -EINVAL: unknown key, bad value, key twice, required key absent. */
+/* Fills `out` from the section [section] or [section name] (name may be NULL). A section that
+ * is missing gives all default values; -EINVAL: unknown key, bad value, key twice, required key
+ * absent. */
 int conf_apply(struct conf *c, const char *section, const char *name,
                const struct conf_key *keys, size_t count, void *out, struct err *e);
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The one sentence that tells a person why something failed.
  *
- * Functions return 0 or a negative errno. Where a person will read the cause the last parameter is
- * a `struct err *`, which may be NULL; the line that fails writes the sentence: cause, value, name.
+ * Functions return 0 or a negative errno. Where a person will read the cause the last parameter
+ * is a `struct err *`, which may be NULL; the line that fails writes the sentence: cause,
+ * value, name.
  */
 #ifndef FF_BASE_ERR_H
 #define FF_BASE_ERR_H

@@ -2,8 +2,8 @@
 /* Typed reading of JSON objects, with a complaint that names the field.
  *
  * The strings returned are jansson's own and live as long as the object. Each get fails with
- * -EINVAL when the field is absent or of another type, and -ERANGE when it is out of bounds; the
- * `_or` forms take a value for an absent (or null) field.
+ * -EINVAL when the field is absent or of another type, and -ERANGE when it is out of bounds;
+ * the `_or` forms take a value for an absent (or null) field.
  */
 #ifndef FF_BASE_JGET_H
 #define FF_BASE_JGET_H

@@ -3,8 +3,8 @@
  *
  *   2026-11-23T20:15:02.117Z runnerd warning: job 4711: preempted after 1800 s, 4 GPUs freed
  *
- * Subject first. Never passwords, tokens or whole requests. Control bytes are written as \xNN, so a
- * line is a line whatever a user put in. One write(2) a line; any thread.
+ * Subject first. Never passwords, tokens or whole requests. Control bytes are written as \xNN,
+ * so a line is a line whatever a user put in. One write(2) a line; any thread.
  */
 #ifndef FF_BASE_LOG_H
 #define FF_BASE_LOG_H

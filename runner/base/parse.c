@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Parsers of single values. Written by hand because strtol(3) takes blanks, '+', 0x and wraps. */
+/* Parsers of single values. Written by hand because strtol(3) takes blanks, '+', 0x and wraps.
+ * */
 #include "runner/base/parse.h"
 
 #include <errno.h>
@@ -76,7 +77,8 @@ static int parse_clock(const char *text, int64_t *out_ms)
     return 0;
 }
 
-/* "1d12h": numbers with units from large to small, each at most once; a bare number is seconds. */
+/* "1d12h": numbers with units from large to small, each at most once; a bare number is seconds.
+ * */
 static int parse_units(const char *text, int64_t *out_ms)
 {
     static const struct {

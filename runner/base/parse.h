@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Text from outside into typed values. Pure; nothing is trimmed, guessed or rounded.
  *
- * Each returns 0, -EINVAL (not of the form) or -ERANGE (outside min … max), and writes the output
- * only on success.
+ * Each returns 0, -EINVAL (not of the form) or -ERANGE (outside min … max), and writes the
+ * output only on success.
  */
 #ifndef FF_BASE_PARSE_H
 #define FF_BASE_PARSE_H
@@ -14,8 +14,8 @@
 /* Decimal digits with an optional '-'; no '+', no blanks, no leading zeros but "0" itself. */
 int parse_i64(const char *text, int64_t min, int64_t max, int64_t *out);
 
-/* "90" and "90s" are seconds; "30m", "2h", "1d12h" (units once each, falling); "HH:MM:SS", "HH:MM"
- * is refused, minutes and seconds below 60. Milliseconds out. */
+/* "90" and "90s" are seconds; "30m", "2h", "1d12h" (units once each, falling); "HH:MM:SS",
+ * "HH:MM" is refused, minutes and seconds below 60. Milliseconds out. */
 int parse_duration_ms(const char *text, int64_t min, int64_t max, int64_t *out_ms);
 
 /* "512", "64K", "16G", "1T": powers of 1024. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Two queues under one mutex: what waits for a worker, and what waits for the loop. An eventfd wakes
- * the loop. Besides comm/ this is the only file with a mutex. */
+/* Two queues under one mutex: what waits for a worker, and what waits for the loop. An eventfd
+ * wakes the loop. Besides comm/ this is the only file with a mutex. */
 #include "runner/base/work.h"
 
 #include <errno.h>

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Small allocations that cannot fail: out of memory aborts the program.
  *
- * For structures whose size we choose. Whatever outside input sizes goes through `struct buf` or an
- * arena with a ceiling and reports -ENOMEM. Libraries that run in users' programs use neither.
+ * For structures whose size we choose. Whatever outside input sizes goes through `struct buf`
+ * or an arena with a ceiling and reports -ENOMEM. Libraries that run in users' programs use
+ * neither.
  */
 #ifndef FF_BASE_XNEW_H
 #define FF_BASE_XNEW_H

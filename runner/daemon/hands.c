@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* One job's next step, done: what step_next() decides becomes one journal operation or one question to
- * the executor. At most one of each is under way per job; when it is answered, the next step is asked
- * for. Answers are matched by number and generation, so that a reset needs to cancel nothing. */
+/* One job's next step, done: what step_next() decides becomes one journal operation or one
+ * question to the executor. At most one of each is under way per job; when it is answered, the
+ * next step is asked for. Answers are matched by number and generation, so that a reset needs
+ * to cancel nothing. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -185,7 +186,8 @@ static size_t gpus_of(const struct supervisor *s, const struct live *job,
     return n;
 }
 
-/* What it asked for, or else this node's in proportion to its GPUs; never more than there is. */
+/* What it asked for, or else this node's in proportion to its GPUs; never more than there is.
+ * */
 static int64_t portion(int64_t asked, int64_t there, const struct supervisor *s, int64_t gpus)
 {
     int64_t all = s->conf.node.gpus ? s->conf.node.gpus : 1;
@@ -421,8 +423,8 @@ static void forget(struct supervisor *s, struct live *job)
     s->executor->ops->forget(s->executor, job->attempt.token, on_forgotten, owner_new(s, job));
 }
 
-/* What the executor knows of the attempt, and what it metered last. A record that stays unreadable is
- * as good as none: the attempt is lost. False: look again later. */
+/* What the executor knows of the attempt, and what it metered last. A record that stays
+ * unreadable is as good as none: the attempt is lost. False: look again later. */
 static bool look_at(struct supervisor *s, struct live *job, struct exec_status *out)
 {
     struct err why;

@@ -32,7 +32,8 @@ int journal_spec(struct db *db, int64_t job, char **out_spec, struct err *e)
     return 0;
 }
 
-/* The weight of the GPUs it really got, by the price of its submit time; never above the hold's. */
+/* The weight of the GPUs it really got, by the price of its submit time; never above the
+ * hold's. */
 static int real_weight(struct db *db, struct journal_op *op)
 {
     AUTO(db_rows_freep) struct db_rows *rows = NULL;

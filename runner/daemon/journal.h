@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* runnerd's hands in the database: each operation is a struct that a worker carries out.
  *
- * `run` functions are called on the journal's worker with its connection; they read and write only the
- * operation they are given. In `status` -EBADE means that the job's books would not balance; -EPERM that
- * another runnerd is active or that the job has moved on: what is in memory is then worth nothing and
- * everything is read anew.
+ * `run` functions are called on the journal's worker with its connection; they read and write
+ * only the operation they are given. In `status` -EBADE means that the job's books would not
+ * balance; -EPERM that another runnerd is active or that the job has moved on: what is in
+ * memory is then worth nothing and everything is read anew.
  */
 #ifndef FF_DAEMON_JOURNAL_H
 #define FF_DAEMON_JOURNAL_H

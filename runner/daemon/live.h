@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The jobs that runnerd has in hand: those waiting and those with an attempt, by number.
  *
- * A job enters when it is seen in the database and leaves when its traces are removed. The fields are
- * copies of the journal; they change only after the journal has. Loop thread only.
+ * A job enters when it is seen in the database and leaves when its traces are removed. The
+ * fields are copies of the journal; they change only after the journal has. Loop thread only.
  */
 #ifndef FF_DAEMON_LIVE_H
 #define FF_DAEMON_LIVE_H
@@ -63,7 +63,8 @@ struct live *live_find(const struct live_table *t, int64_t id);
 void live_remove(struct live_table *t, struct live *job);
 size_t live_count(const struct live_table *t);
 
-/* Walks all, in no order: NULL gives the first. The one given may be removed by the caller after. */
+/* Walks all, in no order: NULL gives the first. The one given may be removed by the caller
+ * after. */
 struct live *live_next(const struct live_table *t, const struct live *after);
 
 /* The place of an attempt as stored: {"nodes":[{"name":"n1","gpus":[0,1]}]}. */

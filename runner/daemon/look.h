@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* One look at the database: renew the lease, see what is new in the queue and what people ask, and
- * write back why jobs wait. Carried out by the journal's worker; shares nothing with the loop.
+/* One look at the database: renew the lease, see what is new in the queue and what people ask,
+ * and write back why jobs wait. Carried out by the journal's worker; shares nothing with the
+ * loop.
  */
 #ifndef FF_DAEMON_LOOK_H
 #define FF_DAEMON_LOOK_H

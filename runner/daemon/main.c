@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* runnerd: decides who runs, alone moves a job's state, meters and settles. Unprivileged; speaks no
- * HTTP; starts nothing without a hold. Configuration → database → supervisor → socket → loop.
+/* runnerd: decides who runs, alone moves a job's state, meters and settles. Unprivileged;
+ * speaks no HTTP; starts nothing without a hold. Configuration → database → supervisor → socket
+ * → loop.
  *
  *   runnerd [--config FILE]     (else $FIREFLY_CONFIG, else /etc/firefly/firefly.conf) */
 #include <errno.h>
@@ -138,8 +139,8 @@ static int read_node(struct runnerd *d, struct err *e)
     return 0;
 }
 
-/* A name of its own for this state folder, made once: whoever has the folder's lock may take its own lease
- * again at once. */
+/* A name of its own for this state folder, made once: whoever has the folder's lock may take
+ * its own lease again at once. */
 static int read_holder(struct runnerd *d, struct err *e)
 {
     char path[512];

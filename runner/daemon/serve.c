@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Answers on runnerd's socket. Logs are opened here, because the keepers write them as the service's
- * uid; job folders are opened by runner-files, as their owner, through the agent. */
+/* Answers on runnerd's socket. Logs are opened here, because the keepers write them as the
+ * service's uid; job folders are opened by runner-files, as their owner, through the agent. */
 #include "runner/daemon/serve.h"
 
 #include <errno.h>

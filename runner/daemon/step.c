@@ -22,7 +22,8 @@ static enum step next_starting(const struct step_facts *f)
     }
     if (f->is_asking)
         return STEP_NONE;
-    /* Only the executor's word is good enough to say that nothing runs: an answer may have been lost. */
+    /* Only the executor's word is good enough to say that nothing runs: an answer may have been
+     * lost. */
     if (f->is_refused && (f->is_fault || f->is_cancelled))
         return STEP_NOT_STARTED;
     return STEP_LAUNCH;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What to do next with one job: a pure function of what the journal says, what the executor says and
- * what people want. runnerd asks it after every change; a restart asks it anew and goes on.
+/* What to do next with one job: a pure function of what the journal says, what the executor
+ * says and what people want. runnerd asks it after every change; a restart asks it anew and
+ * goes on.
  */
 #ifndef FF_DAEMON_STEP_H
 #define FF_DAEMON_STEP_H

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Lease, looks and plans: what is true of all jobs together. What one job needs next is hands.c's. */
+/* Lease, looks and plans: what is true of all jobs together. What one job needs next is
+ * hands.c's. */
 #include "runner/daemon/supervise.h"
 
 #include <errno.h>

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-/* runnerd's heart: holds the lease, looks at the database, plans, and carries each job one step at a
- * time (step.h) through the journal (journal.h) and the executor (executor.h).
+/* runnerd's heart: holds the lease, looks at the database, plans, and carries each job one step
+ * at a time (step.h) through the journal (journal.h) and the executor (executor.h).
  *
  *   standby ──lease──▶ greeting ──the agent knows our epoch──▶ loading ──all jobs read──▶ active
  *      ▲                                                                                    │
  *      └──────────── another runnerd is active, or a job has moved on without us ───────────┘
  *
- * A restart is a replay: everything is in the database and in the executor's records. Loop thread only.
+ * A restart is a replay: everything is in the database and in the executor's records. Loop
+ * thread only.
  */
 #ifndef FF_DAEMON_SUPERVISE_H
 #define FF_DAEMON_SUPERVISE_H

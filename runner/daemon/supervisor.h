@@ -59,8 +59,8 @@ void hands_start(struct supervisor *s, struct live *job, const struct plan_snaps
 /* Forgets the operations under way, when no answer can come any more. */
 void hands_done(struct supervisor *s);
 
-/* An entry of the executor that no live job has is ended and removed, however long it takes; until then
- * nothing new is started, because nobody knows which GPUs it has. */
+/* An entry of the executor that no live job has is ended and removed, however long it takes;
+ * until then nothing new is started, because nobody knows which GPUs it has. */
 void hands_adopt_orphan(struct supervisor *s, const char *token);
 void hands_end_orphans(struct supervisor *s);
 void hands_orphan_free(struct orphan *o);

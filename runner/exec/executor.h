@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* How an attempt is run: one interface, several executors (local: runner-agent on this machine).
+/* How an attempt is run: one interface, several executors (local: runner-agent on this
+ * machine).
  *
- * Everything is keyed by the attempt's launch token. exec_start() may be asked again with the same
- * token: an executor never starts it twice. What is true of an attempt is what exec_poll() says; the
- * answers of start and stop only say whether it was asked. Loop thread only; `done` runs exactly once,
- * from the loop, never inside the start.
+ * Everything is keyed by the attempt's launch token. exec_start() may be asked again with the
+ * same token: an executor never starts it twice. What is true of an attempt is what exec_poll()
+ * says; the answers of start and stop only say whether it was asked. Loop thread only; `done`
+ * runs exactly once, from the loop, never inside the start.
  */
 #ifndef FF_EXEC_EXECUTOR_H
 #define FF_EXEC_EXECUTOR_H
@@ -34,13 +35,15 @@ struct exec_status {
     char cause[32];               /* natural, limit, memory, or the `why` of the stop */
 };
 
-/* What runs the attempt; see agent_calls.h for the fields of `call`, whose head the executor fills. */
+/* What runs the attempt; see agent_calls.h for the fields of `call`, whose head the executor
+ * fills. */
 struct exec_ask {
     struct agent_start call;
     const char *spec; /* canonical request, JSON */
 };
 
-/* status 0: it is started (or was before). Otherwise poll, and ask again, unless it is the job's fault:
+/* status 0: it is started (or was before). Otherwise poll, and ask again, unless it is the
+ * job's fault:
  *   is_refused  the executor's word that nothing runs
  *   is_fault    and for a reason of the job's own, which will not pass (its account, its request) */
 struct exec_answer {
@@ -69,8 +72,8 @@ struct executor {
     const struct executor_ops *ops;
 };
 
-/* The local executor: runner-agent's socket and the keepers' spool. `on_change` is called, from the
- * loop, when the spool may have news. `epoch` is read at every call. */
+/* The local executor: runner-agent's socket and the keepers' spool. `on_change` is called, from
+ * the loop, when the spool may have news. `epoch` is read at every call. */
 struct exec_local_conf {
     const char *agent_socket, *spool;
     int64_t call_deadline_ms;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The local executor: asks runner-agent over its socket, and reads what the keepers wrote in the spool,
- * whose changes inotify tells. Holds no state of its own: after a restart everything is still there. */
+/* The local executor: asks runner-agent over its socket, and reads what the keepers wrote in
+ * the spool, whose changes inotify tells. Holds no state of its own: after a restart everything
+ * is still there. */
 #include "runner/exec/executor.h"
 
 #include <errno.h>
@@ -66,7 +67,8 @@ static void on_answer(struct client_answer *answer, void *arg)
     struct asked once = *(struct asked *)arg;
     struct exec_answer said = {.status = answer->status, .why = answer->why};
     asked_free(arg);
-    /* EEXIST: it was started before, the spool tells; ESTALE: another runnerd's word counts now */
+    /* EEXIST: it was started before, the spool tells; ESTALE: another runnerd's word counts now
+     * */
     said.is_refused = answer->status < 0 && answer->is_reply && answer->status != -EEXIST &&
                       answer->status != -ESTALE;
     said.is_fault = said.is_refused && is_fault(answer->status);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The few calls of NVML that are needed, declared here and found at run time: there is no header and no
- * library to link where there is no driver. The ABI of these calls is stable (their _v2 names). */
+/* The few calls of NVML that are needed, declared here and found at run time: there is no
+ * header and no library to link where there is no driver. The ABI of these calls is stable
+ * (their _v2 names). */
 #include "runner/gpu/gpu.h"
 
 #include <dlfcn.h>

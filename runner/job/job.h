@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What a job's life is: its events, and its state as a pure function of them.
  *
- * A job is the list of its events. runnerd alone appends them (portald writes the first, `placed`,
- * inside job_place), through runner/daemon/journal.c, which asks job_next() whether the move is
- * legal. The column job.state is a stored copy; `quota verify` proves it equal to the
- * fold of job_next() over the events (job_fold() does the same for a list in memory).
+ * A job is the list of its events. runnerd alone appends them (portald writes the first,
+ * `placed`, inside job_place), through runner/daemon/journal.c, which asks job_next() whether
+ * the move is legal. The column job.state is a stored copy; `quota verify` proves it equal to
+ * the fold of job_next() over the events (job_fold() does the same for a list in memory).
  *
  *   queued → starting → running → (suspending → suspended → starting …) → completing
  *          → completed | failed | cancelled | timed_out | lost

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Checks a request field by field and rebuilds it in canonical form: fixed fields, fixed order,
- * defaults written out. Two requests mean the same if and only if their canonical texts are equal. */
+ * defaults written out. Two requests mean the same if and only if their canonical texts are
+ * equal. */
 #include "runner/job/spec.h"
 
 #include <errno.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A job's request: what a person asked for, checked, in one canonical form.
  *
- * It comes in as JSON (from the form, the API or the command line), leaves as JSON for runner-task,
- * and is hashed so that the same key with other content can be told from a repeat. Pure: no clock, no
- * files; what the site allows comes in as `struct spec_limits`.
+ * It comes in as JSON (from the form, the API or the command line), leaves as JSON for
+ * runner-task, and is hashed so that the same key with other content can be told from a repeat.
+ * Pure: no clock, no files; what the site allows comes in as `struct spec_limits`.
  *
  * JSON fields (names as stored and as in the API), * required:
  *   project*  name*  gpus_per_node*  time_limit* ("2h", or milliseconds in time_limit_ms)
@@ -68,8 +68,8 @@ struct spec_fault {
     struct err why; /* "gpus_per_node: 9999 is not from 1 to 8" */
 };
 
-/* Checks `request` and makes the canonical form. -EINVAL: the first fault is in `fault`. The result
- * is independent of `request`; caller frees with spec_free(). */
+/* Checks `request` and makes the canonical form. -EINVAL: the first fault is in `fault`. The
+ * result is independent of `request`; caller frees with spec_free(). */
 int spec_parse(const json_t *request, const struct spec_limits *limits, struct spec **out,
                struct spec_fault *fault);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* "NAME=value" lines from what runnerd asked for; names and alphabets were checked when it was read. */
+/* "NAME=value" lines from what runnerd asked for; names and alphabets were checked when it was
+ * read. */
 #include "runner/proto/circumstances.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The whole environment of runner-task, whoever starts it: what surrounds an attempt, and nothing of
- * ours.
+/* The whole environment of runner-task, whoever starts it: what surrounds an attempt, and
+ * nothing of ours.
  *
  *   PATH LANG SHELL HOME USER LOGNAME TMPDIR
  *   FIREFLY_TOKEN FIREFLY_JOB_ID FIREFLY_ATTEMPT FIREFLY_JOB_DIR FIREFLY_PROJECT FIREFLY_PROJECT_DIR

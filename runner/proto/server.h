@@ -42,8 +42,9 @@ int server_new(struct loop *l, const struct server_options *options, struct serv
 void server_free(struct server *s);
 AUTO_FREE(server_free, struct server)
 
-/* For a forked child: closes the sockets it shares, so that neither the address nor a connection stays
- * open when the parent ends. The parent's server goes on; the child's must not be used again. */
+/* For a forked child: closes the sockets it shares, so that neither the address nor a
+ * connection stays open when the parent ends. The parent's server goes on; the child's must not
+ * be used again. */
 void server_leave(struct server *s);
 
 const char *server_verb(const struct server_call *call);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* First come, first served. Each job takes the fullest nodes it fits on, so that whole nodes stay free
- * for the larger ones. */
+/* First come, first served. Each job takes the fullest nodes it fits on, so that whole nodes
+ * stay free for the larger ones. */
 #include "runner/sched/plan.h"
 
 #include <stdio.h>
@@ -35,7 +35,8 @@ static uint64_t take_gpus(uint64_t busy, int64_t count)
     return taken;
 }
 
-/* The fullest node that still fits the job and is not one of its own already; -1 if there is none. */
+/* The fullest node that still fits the job and is not one of its own already; -1 if there is
+ * none. */
 static ptrdiff_t best_node(const struct plan_snapshot *s, const uint64_t *busy,
                            const struct plan_job *j, const struct plan_decision *d)
 {

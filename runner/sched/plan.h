@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Who runs next, and where: a pure function of a snapshot.
  *
- * First come, first served: jobs in the order of priority, then number; a job that does not fit lets
- * nobody behind it pass. Nothing here reads a clock or does I/O: the same function runs in runnerd, in
- * unit tests and over recorded workloads.
+ * First come, first served: jobs in the order of priority, then number; a job that does not fit
+ * lets nobody behind it pass. Nothing here reads a clock or does I/O: the same function runs in
+ * runnerd, in unit tests and over recorded workloads.
  */
 #ifndef FF_SCHED_PLAN_H
 #define FF_SCHED_PLAN_H
@@ -59,7 +59,8 @@ struct plan {
 void plan_make(const struct plan_snapshot *snapshot, struct plan *out);
 void plan_done(struct plan *p);
 
-/* Whether the job would fit if every node that is up were idle; a job that never fits waits for ever. */
+/* Whether the job would fit if every node that is up were idle; a job that never fits waits for
+ * ever. */
 bool plan_can_ever_fit(const struct plan_snapshot *snapshot, const struct plan_job *job);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* All as the user and in the user's own folder: who plants a link here fools himself alone, and even
- * that is refused. */
+/* All as the user and in the user's own folder: who plants a link here fools himself alone, and
+ * even that is refused. */
 #include "runner/task/folder.h"
 
 #include <errno.h>

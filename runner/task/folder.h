@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What runner-task writes into the job's folder, which is its working folder: the claim and the script
- * below .firefly/, the folder for checkpoints, and the one for temporary files. */
+/* What runner-task writes into the job's folder, which is its working folder: the claim and the
+ * script below .firefly/, the folder for checkpoints, and the one for temporary files. */
 #ifndef FF_TASK_FOLDER_H
 #define FF_TASK_FOLDER_H
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* runner-task: the supervisor of one attempt on one node, as the user. Claims its launch, turns the
- * request into ranks, ends with their status. Its environment says where it is (place.h); descriptor
- * 3 is the request, 4 the keeper's control socket. Runs in the job's folder; standard output and
- * error are the job's log. */
+/* runner-task: the supervisor of one attempt on one node, as the user. Claims its launch, turns
+ * the request into ranks, ends with their status. Its environment says where it is (place.h);
+ * descriptor 3 is the request, 4 the keeper's control socket. Runs in the job's folder;
+ * standard output and error are the job's log. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -57,7 +57,8 @@ static int make_argv(const struct place *p, const struct spec *s, char ***out, s
     return 0;
 }
 
-/* How the log names what does not start: a script's first line says which interpreter is missing. */
+/* How the log names what does not start: a script's first line says which interpreter is
+ * missing. */
 static const char *shown(const struct spec *s, char *const *argv, char *room, size_t size)
 {
     if (!s->script || strncmp(s->script, "#!", 2) != 0)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Environment in, environment out. Names and values of the request were checked when it was placed;
- * what would be unsafe here (a name with '=') is still refused. */
+/* Environment in, environment out. Names and values of the request were checked when it was
+ * placed; what would be unsafe here (a name with '=') is still refused. */
 #include "runner/task/place.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Where an attempt finds itself: the environment that the agent (or Slurm's script) gave runner-task,
- * and what of it the ranks get. */
+/* Where an attempt finds itself: the environment that the agent (or Slurm's script) gave
+ * runner-task, and what of it the ranks get. */
 #ifndef FF_TASK_PLACE_H
 #define FF_TASK_PLACE_H
 
@@ -23,8 +23,8 @@ void place_done(struct place *p);
  * distributed one per GPU, or one where there are no GPUs. */
 int64_t place_ranks(const struct place *p, enum spec_kind kind);
 
-/* Makes this process's environment that of the ranks, all but RANK and the like: the request's own
- * variables first, then ours, which therefore cannot be replaced. */
+/* Makes this process's environment that of the ranks, all but RANK and the like: the request's
+ * own variables first, then ours, which therefore cannot be replaced. */
 int place_enter(const struct place *p, const struct spec *s, struct err *e);
 
 /* In a rank, before exec. */

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The ranks of an attempt on this node: starts them, passes on their output, waits for them.
  *
- * Each rank is a process group. TERM (asked for on the control socket, or as a signal) goes to all.
- * When one fails the others get TERM, then KILL. When the control socket ends, the keeper is gone:
- * everything below this process is killed at once.
+ * Each rank is a process group. TERM (asked for on the control socket, or as a signal) goes to
+ * all. When one fails the others get TERM, then KILL. When the control socket ends, the keeper
+ * is gone: everything below this process is killed at once.
  */
 #ifndef FF_TASK_RANKS_H
 #define FF_TASK_RANKS_H

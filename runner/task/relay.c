@@ -7,8 +7,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* Reads of one move: more than a pipe holds, so that nothing is left behind at the end, and an end of it
- * even if the rank, or an orphan of it, writes faster than we read. */
+/* Reads of one move: more than a pipe holds, so that nothing is left behind at the end, and an
+ * end of it even if the rank, or an orphan of it, writes faster than we read. */
 enum { READS_MAX = 16 };
 
 /* Writes the first `len` bytes as a line and keeps what follows. */

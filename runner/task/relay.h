@@ -15,7 +15,8 @@ struct relay {
     size_t len;
 };
 
-/* Passes on what is there now; at the end also a last line without its newline. false: it has ended. */
+/* Passes on what is there now; at the end also a last line without its newline. false: it has
+ * ended. */
 bool relay_move(struct relay *r);
 
 #endif

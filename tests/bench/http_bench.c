@@ -4,9 +4,9 @@
  * REQUEST is a file with a whole HTTP/1.1 request; each run of 32 'K's in it becomes a new
  * random key of that length. Each client sends, waits for the reply, sends again; all in one
  * thread, so that on a small machine the server keeps its cores. A reply of 2xx counts as
- * done, 4xx as refused, all else as failed. A connection that the server ends after a reply (it allows
- * so many requests on each) is opened again. It trusts any certificate: it is for a server that
- * was started next to it. Handshakes are not in the times. Prints one line of JSON
+ * done, 4xx as refused, all else as failed. A connection that the server ends after a reply (it
+ * allows so many requests on each) is opened again. It trusts any certificate: it is for a
+ * server that was started next to it. Handshakes are not in the times. Prints one line of JSON
  * (figures.h).
  */
 #include <errno.h>

@@ -104,10 +104,16 @@ class MainJob(sites.SiteTest):
 
     def test_the_months_report_is_the_ledgers(self):
         self.alice.wait_job(self.submit(self.alice), "completed")
-        report = self.site.quota_json("report", "month", "--unit", "s")
-        charged = self.site.sql("SELECT SUM(gpums) FROM transfer "
-                                "WHERE type = 'charge' AND leg = 0")[0][0]
-        self.assertIn(charged, json.dumps(report))
+        report = self.site.quota_json("report", "month")
+        charged = int(self.site.sql("SELECT SUM(gpums) FROM transfer "
+                                    "WHERE type = 'charge' AND leg = 0")[0][0])
+        for part in ("users", "projects", "tenants", "allocations", "sums"):
+            self.assertEqual(sum(row["charged_gpums"] for row in report[part]), charged, part)
+        total = report["sums"][0]
+        self.assertEqual(total["ledger_charged_gpums"], charged)
+        self.assertEqual(total["adds_up"], "yes")
+        self.assertEqual(sum(a["free_gpums"] + a["held_gpums"] for a in report["allocations"]),
+                         total["closing_gpums"])
 
     def balance(self, project):
         row = self.site.sql("SELECT b.free, b.held, b.used FROM budget b "

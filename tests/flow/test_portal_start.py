@@ -43,6 +43,10 @@ class PortalStart(sites.SiteTest):
         self.assert_refused({"zone = Europe/Berlin": "zone = Europe/Bärlin"}, "zone",
                             "Europe/Berlin")
 
+    def test_a_zone_that_is_not_the_databases_is_refused(self):
+        self.assert_refused({"zone = Europe/Berlin": "zone = Asia/Tokyo"}, "Asia/Tokyo",
+                            "months begin in Europe/Berlin")
+
     def test_a_directory_section_is_checked(self):
         self.assert_refused({"type = openldap": "type = closedldap"}, "closedldap")
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Single values: whatever is taken lies in its range and means the same when written out again. */
+/* Single values: whatever is taken lies in its range and means the same when written out again.
+ * */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

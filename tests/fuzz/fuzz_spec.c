@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Requests: whatever is taken must come back from its canonical text unchanged, within the limits. */
+/* Requests: whatever is taken must come back from its canonical text unchanged, within the
+ * limits. */
 #include <stdlib.h>
 #include <string.h>
 

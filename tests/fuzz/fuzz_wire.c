@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Packets as they reach the agent and its callers: whatever a call is read into must come back from its
- * own JSON unchanged, and every reading must stay inside its arrays. */
+/* Packets as they reach the agent and its callers: whatever a call is read into must come back
+ * from its own JSON unchanged, and every reading must stay inside its arrays. */
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>

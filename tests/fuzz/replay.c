@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Feeds a fuzz target every file of its corpus, and some thousand mutations of each, from one seed.
+/* Feeds a fuzz target every file of its corpus, and some thousand mutations of each, from one
+ * seed.
  *
  *   fuzz_NAME FOLDER [ROUNDS] */
 #include <dirent.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What is written for which limits (pure, so that v2's controllers are checked on a hybrid machine too),
- * and real cgroups: killing, and device rules by both of their ways. Needs root. */
+/* What is written for which limits (pure, so that v2's controllers are checked on a hybrid
+ * machine too), and real cgroups: killing, and device rules by both of their ways. Needs root.
+ * */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Every step of becoming a user fails here once, and once pretends to succeed: nobody may come out of it
- * who goes on. A seccomp filter plays the kernel that refuses. Needs root. */
+/* Every step of becoming a user fails here once, and once pretends to succeed: nobody may come
+ * out of it who goes on. A seccomp filter plays the kernel that refuses. Needs root. */
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -24,7 +24,8 @@ enum { UID = 200001, GROUP = 200900, BECAME = 0, REFUSED = 1, WRONG = 2, ANY = -
 static const gid_t groups[] = {GROUP};
 static const struct identity user = {UID, UID, groups, 1};
 
-/* The system call `number` (with `first` as its first argument, or ANY) returns -code from now on. */
+/* The system call `number` (with `first` as its first argument, or ANY) returns -code from now
+ * on. */
 static void forbid(int number, int first, int code)
 {
     struct sock_filter program[] = {

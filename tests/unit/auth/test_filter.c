@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Checks auth/filter.c and auth/dn.c: no value changes a filter's shape, names compare as names. */
+/* Checks auth/filter.c and auth/dn.c: no value changes a filter's shape, names compare as
+ * names. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Buffers and arenas stop at their ceilings and remember it; secrets are read only when ours alone. */
+/* Buffers and arenas stop at their ceilings and remember it; secrets are read only when ours
+ * alone. */
 #include "runner/base/buf.h"
 
 #include <errno.h>

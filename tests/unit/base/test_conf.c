@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The configuration file: typed values out, and complaints that name file, line, key and remedy. */
+/* The configuration file: typed values out, and complaints that name file, line, key and
+ * remedy. */
 #include "runner/base/conf.h"
 
 #include <errno.h>

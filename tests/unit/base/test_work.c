@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Workers: every operation is answered once, or dropped once, and never from inside the start. */
+/* Workers: every operation is answered once, or dropped once, and never from inside the start.
+ * */
 #include "runner/base/work.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The supervisor's decisions: for every state and every word of the executor the one next step. */
+/* The supervisor's decisions: for every state and every word of the executor the one next step.
+ * */
 #include "runner/daemon/step.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* NVML by dlopen, against small libraries that this test compiles: a whole one, ones whose calls fail,
- * one without a driver, and one that is something else. */
+/* NVML by dlopen, against small libraries that this test compiles: a whole one, ones whose
+ * calls fail, one without a driver, and one that is something else. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

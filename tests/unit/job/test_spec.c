@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Requests: what is taken, in which canonical form, and which field is to blame for what is not. */
+/* Requests: what is taken, in which canonical form, and which field is to blame for what is
+ * not. */
 #include "runner/job/spec.h"
 
 #include <errno.h>

@@ -82,11 +82,24 @@ static void hosts_follow_from_the_address_unless_given(void **state)
     }
 }
 
+static void a_campus_behind_one_address_is_not_cut_off(void **state)
+{
+    struct conf *file = NULL;
+    struct site_conf s = {0};
+    struct err why = {{0}};
+    (void)state;
+    assert_int_equal(read_text("[portal]\ntls = no\n" REST, &file, &s, &why), 0);
+    assert_int_equal(s.connections_per_address, 256);
+    site_conf_done(&s);
+    conf_free(file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_wrong_section_says_what_to_do),
         cmocka_unit_test(hosts_follow_from_the_address_unless_given),
+        cmocka_unit_test(a_campus_behind_one_address_is_not_cut_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

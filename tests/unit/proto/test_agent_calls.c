@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The calls of the agent survive JSON, and what is out of its form or range is refused by its field. */
+/* The calls of the agent survive JSON, and what is out of its form or range is refused by its
+ * field. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Server and client on one loop: every call is answered exactly once, whatever happens to either side. */
+/* Server and client on one loop: every call is answered exactly once, whatever happens to
+ * either side. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The output of several ranks: lines with their rank, whole, whatever the pieces they came in. */
+/* The output of several ranks: lines with their rank, whole, whatever the pieces they came in.
+ * */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
