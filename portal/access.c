@@ -46,6 +46,18 @@ bool access_also(const struct access_found *f, enum access_what what)
     return access_may(f->person, what, object_of(f->job)) != ACCESS_NO;
 }
 
+int access_still(struct db *db, int64_t person, int64_t job, enum access_what what)
+{
+    AUTO(job_row_freep) struct job_row *row = NULL;
+    AUTO(person_freep) struct person *who = NULL;
+    int code = jobs_get(db, job, &row, NULL);
+    if (code == 0)
+        code = person_load(db, person, &who, NULL);
+    if (code < 0)
+        return code == -ENOENT ? 0 : code;
+    return access_may(who, what, object_of(row)) != ACCESS_NO;
+}
+
 static int audit(struct db *db, struct request *r, const char *verb, int64_t job)
 {
     char key[33], object[32];

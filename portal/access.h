@@ -25,6 +25,10 @@ int access_job(struct worker *w, struct request *r, enum access_what what, const
 /* The person of the session; dies with the request. */
 int access_person(struct worker *w, struct request *r, struct person **out);
 
+/* May the person still `what` the job? 1, 0 (also when either is gone), or an error. Writes no
+ * audit row: the look was noted when it began. */
+int access_still(struct db *db, int64_t person, int64_t job, enum access_what what);
+
 bool access_also(const struct access_found *f, enum access_what what);
 
 /* "north/alice": who did it, for requests and audit rows; the arena's. */

@@ -70,8 +70,8 @@ bool conn_will_close(const struct conn *c); /* after the reply to this request *
 /* Wakes what waits for writing; call after every evhttp_send_…(). */
 void conn_push(struct conn *c);
 void conn_hold(struct conn *c); /* before a piece is added, so that it leaves whole */
-size_t conn_unsent(
-    const struct conn *c);        /* bytes of replies that the kernel does not have yet */
+/* Bytes of replies that the kernel does not have yet. */
+size_t conn_unsent(const struct conn *c);
 void conn_stream(struct conn *c); /* this reply is a stream: a deadline for each block */
 void conn_watch(struct conn *c);  /* notice that the client goes while nothing is written */
 void conn_next(struct conn *c);   /* the reply is out */

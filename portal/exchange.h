@@ -27,8 +27,8 @@ struct exchange {
 
 /* Takes what evhttp has read. NULL: it was not well formed, and has been answered. */
 struct request *request_new(const struct site *s, struct evhttp_request *ev, struct conn *c);
-void request_free(
-    struct request *r); /* after the reply was handed to evhttp, or the client's end */
+/* After the reply was handed to evhttp, or the client's end. */
+void request_free(struct request *r);
 
 /* Read the body as what the route expects. 0 or the status to answer; the sentence is in
  * r->err. */

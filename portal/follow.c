@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "portal/access.h"
 #include "portal/follow_internal.h"
 #include "portal/session.h"
 #include "portal/shown.h"
@@ -18,13 +19,21 @@
 #include "runner/base/work.h"
 #include "runner/base/xnew.h"
 
-/* What a worker finds out about a job and its watchers' sessions. */
+/* May this one still watch? */
+struct check {
+    uint64_t watcher;
+    char session[TOKEN_TEXT];
+    int64_t person;
+    bool is_dead;   /* the session is over */
+    bool is_barred; /* the person may not see the log any more */
+};
+
+/* What a worker finds out about a job and its watchers. */
 struct poll {
     struct follow *follow;
     int64_t job, idle_ms;
-    char (*sessions)[TOKEN_TEXT]; /* to be checked */
-    bool *is_dead;
-    size_t session_count;
+    struct check *checks;
+    size_t check_count;
     int status;
     enum job_state now;
     int64_t attempt;
@@ -103,11 +112,16 @@ static void end_all(struct follow *f)
         sse_end(f->watchers->stream);
 }
 
-static void end_dead(struct follow *f, const struct poll *p)
+static void end_refused(struct follow *f, const struct poll *p)
 {
-    for (size_t i = 0; i < p->session_count; i++)
-        if (p->is_dead[i])
-            sse_end_owner(f->all->portal->streams, p->sessions[i]);
+    for (size_t i = 0; i < p->check_count; i++) {
+        const struct check *c = &p->checks[i];
+        struct watcher *w = c->is_barred ? follow_find(f, c->watcher) : NULL;
+        if (c->is_dead)
+            sse_end_owner(f->all->portal->streams, c->session);
+        else if (w)
+            sse_end(w->stream);
+    }
 }
 
 /* ---- the state, in the database */
@@ -116,8 +130,7 @@ static void poll_free(void *arg)
 {
     struct poll *p = arg;
     json_decref(p->state);
-    free(p->sessions);
-    free(p->is_dead);
+    free(p->checks);
     free(p);
 }
 
@@ -130,10 +143,11 @@ static void start_poll(struct follow *f, int64_t now)
     if (now >= f->check_at_ms) {
         f->check_at_ms = now + FOLLOW_CHECK_MS;
         for (struct watcher *w = f->watchers; w; w = w->next) {
-            p->sessions = xgrow(p->sessions, p->session_count + 1, sizeof(*p->sessions));
-            memcpy(p->sessions[p->session_count++], w->session, TOKEN_TEXT);
+            p->checks = xgrow(p->checks, p->check_count + 1, sizeof(*p->checks));
+            struct check *c = &p->checks[p->check_count++];
+            *c = (struct check){.watcher = w->no, .person = w->person};
+            memcpy(c->session, w->session, TOKEN_TEXT);
         }
-        p->is_dead = xnew_array(bool, p->session_count + 1);
     }
     f->polling = work_start(f->all->portal->db, run_poll, on_polled, poll_free, p);
 }
@@ -170,16 +184,27 @@ static int read_state(struct db *db, struct poll *p)
     return 0;
 }
 
-static int check_session(struct db *db, const struct poll *p, size_t i)
+static void check_session(struct db *db, const struct poll *p, struct check *c)
 {
     AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int r = db_select(db, SQL_SESSION_GET, DB_ARGS(DB_STR(p->sessions[i]), DB_I64(p->idle_ms)),
+    int r = db_select(db, SQL_SESSION_GET, DB_ARGS(DB_STR(c->session), DB_I64(p->idle_ms)),
                       &rows, NULL);
     if (r == 0)
         r = db_rows_next(rows, NULL);
-    if (r >= 0)
-        p->is_dead[i] = r == 0;
-    return r;
+    c->is_dead = r == 0;
+}
+
+/* One person's tabs lie side by side, mostly, and are asked for once. */
+static void check_all(struct db *db, const struct poll *p)
+{
+    for (size_t i = 0; i < p->check_count; i++) {
+        struct check *c = &p->checks[i];
+        check_session(db, p, c);
+        if (i > 0 && c[-1].person == c->person)
+            c->is_barred = c[-1].is_barred;
+        else
+            c->is_barred = access_still(db, c->person, p->job, ACCESS_FILES) == 0;
+    }
 }
 
 static void run_poll(void *worker, void *arg)
@@ -190,8 +215,8 @@ static void run_poll(void *worker, void *arg)
     if (!db)
         return;
     p->status = read_state(db, p);
-    for (size_t i = 0; i < p->session_count && p->status == 0; i++)
-        check_session(db, p, i);
+    if (p->status == 0)
+        check_all(db, p);
 }
 
 static void on_polled(int status, void *arg)
@@ -200,7 +225,7 @@ static void on_polled(int status, void *arg)
     struct follow *f = p->follow;
     f->polling = NULL;
     if (status == 0 && p->status == 0) {
-        end_dead(f, p);
+        end_refused(f, p);
         bool is_news = !f->state || !json_equal(f->state, p->state);
         json_decref(f->state);
         f->state = TAKE(p->state);
@@ -254,6 +279,7 @@ void follow_open(struct follows *all, struct request *r, const struct follow_fro
     *w = (struct watcher){
         .no = ++all->last_no, .attempt = from->attempt, .offset = from->offset};
     memcpy(w->session, s->hash, TOKEN_TEXT);
+    w->person = s->person_id;
     w->stream =
         sse_open(all->portal->streams, r,
                  &(struct sse_options){.owner = w->session, .on_end = on_stream_end, .arg = w});

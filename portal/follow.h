@@ -10,8 +10,8 @@
  *
  * A job is looked at once for all who watch it: the database every POLL_MS, its log every
  * TICK_MS. A final state is told after the last byte of the log. A stream whose session has
- * ended is closed within CHECK_MS, here or at another portald. Everything on the loop; who
- * may watch was decided before. */
+ * ended, here or at another portald, or whose person may no longer see the log, is closed
+ * within CHECK_MS. Everything on the loop; who may begin to watch was decided before. */
 #ifndef FF_PORTAL_FOLLOW_H
 #define FF_PORTAL_FOLLOW_H
 

@@ -21,6 +21,7 @@ struct watcher {
     struct follow *follow;
     struct sse *stream;
     char session[TOKEN_TEXT];
+    int64_t person;
     uint64_t no;             /* never used twice */
     int64_t attempt, offset; /* what it has had of which attempt's log */
 };

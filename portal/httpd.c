@@ -26,13 +26,15 @@
 #include "runner/base/cleanup.h"
 #include "runner/base/log.h"
 #include "runner/base/loop.h"
+#include "runner/base/now.h"
 #include "runner/base/parse.h"
 #include "runner/base/xnew.h"
 
 enum {
-    BACKLOG = 511,         /* the kernel cuts it to somaxconn */
-    ACCEPT_PAUSE_MS = 200, /* after EMFILE, unless a connection closes before */
-    HEAD_SLACK = 1024,     /* evhttp counts line ends otherwise than the gate */
+    BACKLOG = 511,               /* the kernel cuts it to somaxconn */
+    ACCEPT_PAUSE_MS = 200,       /* after EMFILE, unless a connection closes before */
+    CUT_OFF_TOLD_MS = 60 * 1000, /* at most one line in so long */
+    HEAD_SLACK = 1024,           /* evhttp counts line ends otherwise than the gate */
 };
 
 struct httpd {
@@ -47,6 +49,8 @@ struct httpd {
     struct loop_timer *pause;
     int connections;
     int port;
+    int64_t cut_off_told_ms; /* 0: never */
+    int cut_off;             /* connections since then */
     bool is_ending;
 };
 
@@ -90,11 +94,26 @@ static struct bufferevent *on_accept(struct event_base *base, void *arg)
     return conn_new(&h->host, h->tls ? tls_accept(h->tls) : NULL);
 }
 
+static void tell_cut_off(struct httpd *h, const struct conn *c)
+{
+    int64_t now = now_mono_ms();
+    h->cut_off++;
+    if (h->cut_off_told_ms && now - h->cut_off_told_ms < CUT_OFF_TOLD_MS)
+        return;
+    log_warning("%s: closed, the address has %d connections already (%d closed since the last "
+                "such line); see connections_per_address in [portal]",
+                conn_address(c), h->options.per_address_max, h->cut_off);
+    h->cut_off_told_ms = now;
+    h->cut_off = 0;
+}
+
 static bool on_open(struct conn *c, const struct sockaddr *address, void *arg)
 {
     struct httpd *h = arg;
     struct peer *peer = peers_enter(h->peers, address);
     conn_set_peer(c, peer);
+    if (!peer)
+        tell_cut_off(h, c);
     return peer != NULL;
 }
 

@@ -8,7 +8,8 @@
  *
  * What the gate refuses, what is late and what is too much is answered here. At connections_max
  * and when the process has no descriptor left, accepting pauses; more than per_address_max
- * connections of one address are closed at once. Everything happens on the loop.
+ * connections of one address are closed at once, which at most one line a minute tells.
+ * Everything happens on the loop.
  */
 #ifndef FF_PORTAL_HTTPD_H
 #define FF_PORTAL_HTTPD_H
@@ -39,11 +40,11 @@ struct httpd_options {
     void *arg;
 };
 
-/* 32 connections are five browsers behind one address; a slow client has 10 s for its request's
- * head, and must take 64 KiB in 60 s. */
+/* 256 connections are some forty browsers behind one address, as a campus has it; a slow client
+ * has 10 s for its request's head, and must take 64 KiB in 60 s. */
 #define HTTPD_DEFAULTS                                                                         \
     ((struct httpd_options){.connections_max = 4000,                                           \
-                            .per_address_max = 32,                                             \
+                            .per_address_max = 256,                                            \
                             .requests_max = 1000,                                              \
                             .head_max = 8192,                                                  \
                             .fields_max = 64,                                                  \

@@ -12,6 +12,9 @@
 #include "portal/shown.h"
 #include "runner/base/buf.h"
 #include "runner/base/cleanup.h"
+#include "runner/job/spec.h"
+
+enum { COMMAND_TEXT_MAX = 4 * SPEC_SCRIPT_MAX + 4096 }; /* each byte a quote, at most */
 
 /* ---- attempts */
 
@@ -141,6 +144,17 @@ static json_t *entry_json(struct arena *a, int64_t job, const char *path,
                      shown_time(a, e->changed_ms));
 }
 
+static const char *hidden_text(struct arena *a, int64_t count)
+{
+    if (count == 0)
+        return "";
+    const char *text =
+        count == 1 ? "1 file or folder has a name that cannot be shown."
+                   : arena_printf(a, "%lld files and folders have names that cannot be shown.",
+                                  (long long)count);
+    return text ? text : "";
+}
+
 json_t *job_files_json(struct arena *a, int64_t job, const char *path,
                        const struct files_list *l)
 {
@@ -151,10 +165,11 @@ json_t *job_files_json(struct arena *a, int64_t job, const char *path,
         if (*path ||
             strcmp(l->entries[i].name, ".firefly") != 0) /* ours, of no use to people */
             json_array_append_new(list, entry_json(a, job, path, &l->entries[i]));
-    json_t *all = json_pack(
-        "{s:b, s:s, s:s, s:s, s:s, s:I}", "has_files", json_array_size(list) > 0, "path", path,
-        "up", *path ? folder_link(a, job, up ? up : "") : "", "next", "", "up_name",
-        last ? ".." : "the job's folder", "hidden", (json_int_t)l->hidden);
+    json_t *all =
+        json_pack("{s:b, s:b, s:s, s:s, s:s, s:s, s:s}", "has_files", json_array_size(list) > 0,
+                  "is_empty", json_array_size(list) == 0 && l->hidden == 0, "path", path, "up",
+                  *path ? folder_link(a, job, up ? up : "") : "", "next", "", "up_name",
+                  last ? ".." : "the job's folder", "hidden", hidden_text(a, l->hidden));
     if (l->more && l->count > 0) {
         const char *next =
             arena_printf(a, "/jobs/%lld/files?path=%s&after=%s", (long long)job,
@@ -163,6 +178,39 @@ json_t *job_files_json(struct arena *a, int64_t job, const char *path,
     }
     json_object_set_new(all, "files", list);
     return all;
+}
+
+/* ---- a command */
+
+static void put_word(struct buf *out, const char *word)
+{
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+:,./-";
+    if (*word && !word[strspn(word, plain)]) {
+        buf_put(out, word);
+        return;
+    }
+    buf_put_char(out, '\'');
+    for (const char *c = word; *c; c++)
+        if (*c == '\'')
+            buf_put(out, "'\\''");
+        else
+            buf_put_char(out, *c);
+    buf_put_char(out, '\'');
+}
+
+const char *job_command_text(struct arena *a, const json_t *command)
+{
+    AUTO(buf_done) struct buf line = BUF_INIT(COMMAND_TEXT_MAX);
+    size_t i;
+    json_t *word;
+    json_array_foreach (command, i, word) {
+        if (i > 0)
+            buf_put_char(&line, ' ');
+        put_word(&line, json_string_value(word));
+    }
+    const char *text = line.failed ? NULL : arena_dup(a, buf_text(&line));
+    return text ? text : "";
 }
 
 const char *job_missing_text(int status, bool is_log)

@@ -23,10 +23,14 @@ struct job_view {
 /* Attempts for people ("attempts" of a page). Caller frees. */
 json_t *job_attempts_json(struct arena *a, const struct attempt_list *attempts);
 
-/* What a page says of a folder: {"files", "path", "up", "has_files", "more_after",
- * "hidden"}; `path` is "" for the job's folder itself. Caller frees. */
+/* What a page says of a folder: {"files", "path", "up", "has_files", "is_empty",
+ * "next", "hidden"}, the last a sentence or ""; `path` is "" for the job's folder
+ * itself. Caller frees. */
 json_t *job_files_json(struct arena *a, int64_t job, const char *path,
                        const struct files_list *l);
+
+/* A command's words as one line for a shell: python3 'my train.py'. The arena's, or "". */
+const char *job_command_text(struct arena *a, const json_t *command);
 
 /* Why files or a log cannot be shown, in words. */
 const char *job_missing_text(int status, bool is_log);

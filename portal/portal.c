@@ -100,11 +100,28 @@ static int load_pages(struct portal *p, struct err *e)
     return r < 0 ? err_wrap(e, r, "[portal] templates") : 0;
 }
 
+/* Months begin in the zone that the database was made with: pages that show another would lie.
+ * */
+static int check_zone(struct db *db, const char *zone, struct err *e)
+{
+    AUTO(db_rows_freep) struct db_rows *rows = NULL;
+    int r = db_select(db, SQL_SITE_GET, DB_NO_ARGS, &rows, e);
+    if (r == 0)
+        r = db_rows_next(rows, e);
+    if (r <= 0 || !strcmp(db_rows_text(rows, 1), zone))
+        return r < 0 ? r : 0;
+    return err_set(e, -EINVAL,
+                   "[site] zone = %s: the database's months begin in %s; write that", zone,
+                   db_rows_text(rows, 1));
+}
+
 /* A wrong password, schema or setting ends us here; a database that is away does not. */
 static int probe_database(struct portal *p, struct err *e)
 {
     AUTO(db_closep) struct db *probe = NULL;
     int r = db_open(&p->conf.db, DB_PORTAL, &probe, e);
+    if (r == 0)
+        r = check_zone(probe, p->conf.zone, e);
     if (r != -ENOTCONN)
         return r;
     log_warning("%s; pages answer 503 until it is there", e->text);

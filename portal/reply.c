@@ -174,8 +174,8 @@ void request_problem(struct request *r, int status, const char *title, const cha
     request_fields(r, type, "no-store");
     if (status == 503)
         request_set_header(r, "Retry-After", "2");
-    if (status == 401)
-        request_set_header(r, "WWW-Authenticate", "Bearer");
+    if (status == 401) /* RFC 9110 wants a scheme: the true one, though it is not registered */
+        request_set_header(r, "WWW-Authenticate", "Cookie realm=\"Firefly\"");
     send_whole(r, status, body);
     evbuffer_free(body);
 }

@@ -21,7 +21,7 @@
 
 enum {
     ARENA_MAX = 8 * 1024 * 1024, /* a page's rows; most requests take one block */
-    FORM_MAX = 256 * 1024, /* a script of 64 KiB with every byte as %XX, and the rest */
+    FORM_MAX = 256 * 1024,       /* a script of 64 KiB with every byte as %XX, and the rest */
     JSON_MAX = 1024 * 1024,
     UPLOAD_MAX = 1024 * 1024,
 };
@@ -175,6 +175,11 @@ void request_on_gone(struct request *r, void (*on_gone)(void *arg), void *arg)
     r->exchange->gone_arg = arg;
 }
 
+const char *request_target(const struct request *r)
+{
+    return evhttp_request_get_uri(r->exchange->ev);
+}
+
 const char *request_header(const struct request *r, const char *name)
 {
     return evhttp_find_header(evhttp_request_get_input_headers(r->exchange->ev), name);
@@ -243,28 +248,58 @@ static bool is_type(const struct request *r, const char *type)
            strncasecmp(charset + 8, "\"utf-8\"", 7) == 0;
 }
 
-static int read_body(struct request *r, const char *type, size_t max, const char **out,
-                     size_t *len)
+static int check_body(struct request *r, const char *type, size_t max, size_t *len)
 {
-    struct evbuffer *in = evhttp_request_get_input_buffer(r->exchange->ev);
-    *len = evbuffer_get_length(in);
+    *len = evbuffer_get_length(evhttp_request_get_input_buffer(r->exchange->ev));
     if (!is_type(r, type))
         return err_set(&r->err, 415, "The body must be %s.", type);
     if (*len > max)
         return err_set(&r->err, 413, "The body has %zu bytes; at most %zu may be sent.", *len,
                        max);
-    *out = *len ? (const char *)evbuffer_pullup(in, -1) : "";
+    return 0;
+}
+
+static int read_body(struct request *r, const char *type, size_t max, const char **out,
+                     size_t *len)
+{
+    int status = check_body(r, type, max, len);
+    if (status != 0)
+        return status;
+    *out = *len ? (const char *)evbuffer_pullup(
+                      evhttp_request_get_input_buffer(r->exchange->ev), -1)
+                : "";
     return *out ? 0 : err_set(&r->err, 503, "There is not enough memory for the body.");
 }
 
+/* Empties the buffer, block by block, so that no copy is made on the way. */
+static void wipe(struct evbuffer *b)
+{
+    size_t n;
+    while ((n = evbuffer_get_contiguous_space(b)) > 0) {
+        explicit_bzero(evbuffer_pullup(b, (ev_ssize_t)n), n);
+        if (evbuffer_drain(b, n) < 0)
+            return;
+    }
+}
+
+/* A form may hold a password. evhttp keeps the body as long as the request, and would free a
+ * block unwiped when it joins them: it is copied out and wiped, and so is the copy. */
 int request_read_form(struct request *r)
 {
-    const char *text;
+    struct evbuffer *in = evhttp_request_get_input_buffer(r->exchange->ev);
     size_t len;
     struct err e;
-    int status = read_body(r, "application/x-www-form-urlencoded", FORM_MAX, &text, &len);
-    if (status == 0 && pairs_parse(r->arena, text, len, &r->form, &e) < 0)
+    int status = check_body(r, "application/x-www-form-urlencoded", FORM_MAX, &len);
+    if (status != 0)
+        return status;
+    AUTO(cleanup_free) char *text = malloc(len + 1);
+    if (!text || evbuffer_copyout(in, text, len) != (ev_ssize_t)len)
+        status = err_set(&r->err, 503, "There is not enough memory for the body.");
+    else if (pairs_parse(r->arena, text, len, &r->form, &e) < 0)
         status = err_set(&r->err, 400, "The form is not well formed: %s.", e.text);
+    wipe(in);
+    if (text)
+        explicit_bzero(text, len);
     return status;
 }
 

@@ -48,6 +48,7 @@ struct request {         /* any thread may read; what a comment gives away may b
     struct cleanup_step *cleanup;
 };
 
+const char *request_target(const struct request *r); /* path and query, as they were sent */
 const char *request_header(const struct request *r, const char *name); /* NULL if not there */
 const char *request_cookie(struct request *r, const char *name);       /* NULL also if twice */
 const char *request_query(const struct request *r, const char *name);  /* NULL if not there */

@@ -30,7 +30,10 @@ static void run_visit(void *local, void *arg); /* worker */
 static void on_visited(int status, void *arg);
 static void answer_visit(const struct visit *v);
 
-enum { PARAMS_MAX = 8 };
+enum {
+    PARAMS_MAX = 8,
+    NEXT_MAX = 2048, /* bytes of an address to come back to: it must fit in the login's own */
+};
 
 static bool fits(const char *path, const struct request *r)
 {
@@ -186,8 +189,8 @@ static void on_visited(int status, void *arg)
         answer_visit(&v);
 }
 
-/* A script's event stream wants a status, not a page: the login page that it would be led to sets a
- * cookie of its own, beside that of the page the person is looking at. */
+/* A script's event stream wants a status, not a page: the login page that it would be led to
+ * sets a cookie of its own, beside that of the page the person is looking at. */
 static bool is_stream(const struct request *r)
 {
     const char *accept = request_header(r, "Accept");
@@ -201,10 +204,12 @@ static void send_to_login(const struct router *t, struct request *r)
         request_problem(r, 401, NULL, NULL);
         return;
     }
-    char *next = evhttp_uriencode(r->path, -1, 0);
-    char *to = arena_printf(r->arena, "%s?next=%s", login, next ? next : "");
+    const char *to = login;
+    char *next = evhttp_uriencode(request_target(r), -1, 0);
+    if (next && strlen(next) <= NEXT_MAX && r->method != REQUEST_POST)
+        to = arena_printf(r->arena, "%s?next=%s", login, next);
     free(next);
-    request_redirect(r, to && r->method != REQUEST_POST ? to : login);
+    request_redirect(r, to ? to : login);
 }
 
 static void answer_visit(const struct visit *v)

@@ -28,8 +28,8 @@ struct shown_pair {
 struct shown_pair shown_hours_pair(struct arena *a, int64_t one_gpums, int64_t other_gpums);
 
 const char *shown_state(enum job_state s); /* "waiting", "running", "time limit reached" */
-const char *shown_tone(
-    enum job_state s); /* the class of its colour: "wait", "run", "good", "bad", "off" */
+/* The class of its colour: "wait", "run", "good", "bad", "off". */
+const char *shown_tone(enum job_state s);
 
 /* A job as a row of a list and as the head of its page. Caller frees. */
 json_t *shown_job(struct arena *a, const struct job_row *row);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Two rows, always locked in the same order, in one transaction. */
+/* One row or two, always locked in the same order, in one transaction. */
 #include "portal/tries.h"
 
 #include <errno.h>
@@ -10,8 +10,9 @@ enum { PATIENCE_MS = 3000 };
 void tries_of(const char *directory, const char *login, const char *address, struct tries *out)
 {
     char key[LOGIN_KEY_MAX];
-    login_account_key(directory, login, strlen(login), key);
-    token_hash(key, out->account);
+    *out = (struct tries){0};
+    if (login_account_key(directory, login, strlen(login), key))
+        token_hash(key, out->account);
     login_address_key(address, key);
     token_hash(key, out->address);
 }
@@ -45,24 +46,25 @@ static int count_once(struct db *db, const struct tries *t, int64_t *out_wait_ms
     AUTO(db_tx_end) struct db_tx tx = {0};
     struct login_tries account = {0}, address = {0};
     int64_t now = 0;
-    bool is_account_first = strcmp(t->account, t->address) < 0;
+    size_t count = *t->account ? 2 : 1;
+    bool is_account_first = *t->account && strcmp(t->account, t->address) < 0;
     const char *order[] = {is_account_first ? t->account : t->address,
                            is_account_first ? t->address : t->account};
     struct login_tries *rows[] = {is_account_first ? &account : &address,
                                   is_account_first ? &address : &account};
     int r = 0;
-    for (size_t i = 0; i < COUNT(order) && r == 0; i++)
+    for (size_t i = 0; i < count && r == 0; i++)
         r = db_exec(db, SQL_TRY_ADD, DB_ARGS(DB_STR(order[i])), NULL, e);
     if (r == 0)
         r = db_tx_begin(db, &tx, e);
-    for (size_t i = 0; i < COUNT(order) && r == 0; i++)
+    for (size_t i = 0; i < count && r == 0; i++)
         r = lock_row(db, order[i], rows[i], &now, e);
     if (r < 0)
         return r;
     *out_wait_ms = login_wait_ms(&account, &address, now);
     if (*out_wait_ms > 0)
         return 0;
-    for (size_t i = 0; i < COUNT(order) && r == 0; i++) {
+    for (size_t i = 0; i < count && r == 0; i++) {
         login_tries_add(rows[i], now);
         r = store(db, order[i], rows[i], e);
     }
@@ -85,8 +87,9 @@ int tries_settle(struct db *db, const struct tries *t, enum login_answer answer,
     db_exec(db, SQL_TRY_PURGE, DB_NO_ARGS, NULL, NULL); /* the next one may do it as well */
     if (answer == LOGIN_REFUSED)
         return 0;
-    r = db_exec(db, answer == LOGIN_OK ? SQL_TRY_CLEAR : SQL_TRY_UNDO,
-                DB_ARGS(DB_STR(t->account)), NULL, e);
+    if (*t->account)
+        r = db_exec(db, answer == LOGIN_OK ? SQL_TRY_CLEAR : SQL_TRY_UNDO,
+                    DB_ARGS(DB_STR(t->account)), NULL, e);
     if (r == 0)
         r = db_exec(db, SQL_TRY_UNDO, DB_ARGS(DB_STR(t->address)), NULL, e);
     return r;

@@ -11,14 +11,16 @@
 #include "auth/token.h"
 #include "quota/db/db.h"
 
-/* Whose tries: SHA-256 of the account's and of the address's key. */
+/* Whose tries: SHA-256 of the account's and of the address's key; account "": what was typed
+ * cannot be a login, and the address alone counts. */
 struct tries {
     char account[TOKEN_TEXT], address[TOKEN_TEXT];
 };
 
 void tries_of(const char *directory, const char *login, const char *address, struct tries *out);
 
-/* Counts one try under both. *out_wait_ms > 0: too many, nothing was counted, ask nobody. */
+/* Counts one try under all there are. *out_wait_ms > 0: too many, nothing was counted, ask
+ * nobody. */
 int tries_count(struct db *db, const struct tries *t, int64_t *out_wait_ms, struct err *e);
 
 /* Takes back what does not count after all: a success clears the account, and a directory

@@ -55,8 +55,9 @@ static int put_script(struct db *db, struct request *r, struct job_view *v)
         code = spec_load(text, strlen(text), &s, &r->err);
     if (code < 0)
         return code;
-    AUTO(cleanup_free) char *command = s->command ? json_dumps(s->command, JSON_COMPACT) : NULL;
-    json_object_set_new(v->page, "script", json_string(s->script ? s->script : command));
+    json_object_set_new(
+        v->page, "script",
+        json_string(s->script ? s->script : job_command_text(r->arena, s->command)));
     return 0;
 }
 

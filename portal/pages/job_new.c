@@ -7,6 +7,7 @@
 
 #include "portal/access.h"
 #include "portal/form.h"
+#include "portal/job_facts.h"
 #include "portal/page.h"
 #include "portal/pages/pages.h"
 #include "portal/place.h"
@@ -173,8 +174,7 @@ static void copy_spec(struct request *r, struct form_result *f, const struct spe
     if (s->memory_bytes)
         set_text(f, "memory", number_text(r, s->memory_bytes, ""));
     set_text(f, "checkpoint", s->checkpoint ? "yes" : "");
-    if (s->script)
-        set_text(f, "script", s->script);
+    set_text(f, "script", s->script ? s->script : job_command_text(r->arena, s->command));
 }
 
 static void free_spec(void *spec)

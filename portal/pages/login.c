@@ -3,13 +3,12 @@
  * looks the same: one page, one status, one sentence. The directories' servers are asked by
  * pools of their own. */
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "auth/login.h"
+#include "portal/account.h"
 #include "portal/page.h"
 #include "portal/pages/pages.h"
 #include "portal/portal.h"
@@ -21,7 +20,7 @@
 #include "runner/base/log.h"
 #include "runner/base/work.h"
 
-enum { GROUPS_MAX = 256, GIDS_MAX = 1000, NAME_BYTES_MAX = 160, PATIENCE_MS = 3000 };
+enum { NAME_BYTES_MAX = 160, PATIENCE_MS = 3000 };
 
 /* One try at logging in; the request's. */
 struct login_try {
@@ -123,6 +122,18 @@ static const char *field(const struct request *r, const char *name)
     return value ? value : "";
 }
 
+/* Without the blank that a phone's keyboard adds. */
+static const char *login_typed(const struct request *r)
+{
+    const char *typed = field(r, "login");
+    typed += strspn(typed, " \t");
+    size_t len = strlen(typed);
+    while (len > 0 && strchr(" \t", typed[len - 1]))
+        len--;
+    const char *login = arena_dup_bytes(r->arena, typed, len);
+    return login ? login : "";
+}
+
 int load_login_try(void *local, struct request *r)
 {
     struct worker *w = local;
@@ -133,7 +144,7 @@ int load_login_try(void *local, struct request *r)
         return -ENOMEM;
     *t = (struct login_try){.r = r,
                             .directory = field(r, "directory"),
-                            .login = field(r, "login"),
+                            .login = login_typed(r),
                             .password = (char *)field(r, "password"),
                             .gids = "",
                             .outcome = ""};
@@ -187,27 +198,24 @@ void show_login_try(struct request *r, int status)
     }
 }
 
-/* Mode nss: the machine's account of that name, with all its groups. */
-static int find_account(struct login_try *t)
+/* Mode nss: the machine's account of that name. What the name service cannot tell now is no
+ * reason to say that there is none. */
+static void find_account(struct login_try *t)
 {
-    struct passwd pw, *found = NULL;
-    gid_t groups[GROUPS_MAX];
-    char text[4096];
-    int count = GROUPS_MAX;
-    AUTO(buf_done) struct buf gids = BUF_INIT(GIDS_MAX);
-    const struct site_conf *conf = &portal_of(t->r)->conf;
-    if (getpwnam_r(t->who->login, &pw, text, sizeof(text), &found) != 0 || !found ||
-        (int64_t)pw.pw_uid < conf->uid_min)
-        return -ENOENT;
-    if (getgrouplist(pw.pw_name, pw.pw_gid, groups, &count) < 0)
-        return -E2BIG;
-    for (int i = 0; i < count; i++)
-        if (groups[i] != pw.pw_gid)
-            buf_printf(&gids, "%s%u", gids.len ? " " : "", groups[i]);
-    t->uid = pw.pw_uid;
-    t->gid = pw.pw_gid;
-    t->gids = arena_dup(t->r->arena, buf_text(&gids));
-    return gids.failed || !t->gids ? -E2BIG : 0;
+    const char *login = t->who->login;
+    struct account account;
+    int code = account_find(login, portal_of(t->r)->conf.uid_min, &account, &t->why);
+    if (code == 0) {
+        t->uid = account.uid;
+        t->gid = account.gid;
+        t->gids = account.gids ? arena_dup(t->r->arena, account.gids) : "";
+    }
+    if (code < 0 || !t->gids)
+        t->outcome = code == -ENOENT ? "no_account" : "account_unknown";
+    if (account.gids_left_out > 0)
+        log_warning("login: %s has %lld groups more than a job can have; they are left out",
+                    login, (long long)account.gids_left_out);
+    free(account.gids);
 }
 
 static void run_check(void *none, void *arg)
@@ -222,8 +230,8 @@ static void run_check(void *none, void *arg)
     ask.password_len = strlen(ask.password);
     t->answer = login_check(p->directories, &ask, &t->who, &t->why);
     wipe(t);
-    if (t->answer == LOGIN_OK && p->conf.accounts == ACCOUNTS_NSS && find_account(t) < 0)
-        t->outcome = "no_account";
+    if (t->answer == LOGIN_OK && p->conf.accounts == ACCOUNTS_NSS)
+        find_account(t);
 }
 
 static void on_checked(int status, void *arg)
@@ -301,6 +309,12 @@ static const char *outcome_text(const char *outcome)
         {"no_uid", "The site has no free account left. Ask the site's administrators."},
         {"no_account",
          "You have no account on the cluster's machines. Ask the site's administrators."},
+        {"account_unknown",
+         "Your account on the cluster's machines could not be looked up. Your password was "
+         "right; try again in a minute."},
+        {"account_taken",
+         "The account of this name on the cluster's machines belongs to somebody else who uses "
+         "this site. Ask the site's administrators."},
     };
     for (size_t i = 0; i < COUNT(texts); i++)
         if (strcmp(texts[i].outcome, outcome) == 0)
@@ -335,7 +349,8 @@ static void on_settled(int status, void *arg)
         refuse(t, 403, "Login or password is not right.");
     } else if (strcmp(t->outcome, "ok") != 0) {
         log_failure(t, t->outcome);
-        refuse(t, 403, outcome_text(t->outcome));
+        bool is_passing = strcmp(t->outcome, "account_unknown") == 0;
+        refuse(t, is_passing ? 503 : 403, outcome_text(t->outcome));
     } else {
         if (old)
             sse_end_owner(portal_of(r)->streams, old->hash);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pages work without scripts; what is here only adds to them: what a job would hold, and its log as it
-// grows.
+// Pages work without scripts; what is here only adds to them: what a job would hold, what was typed when
+// the session ended meanwhile, and a job's log as it grows.
 'use strict';
 
 const HOUR_MS = 3600000;
@@ -58,10 +58,77 @@ function watchForm(form) {
     form.addEventListener('input', update);
     form.addEventListener('change', update);
     form.addEventListener('submit', () => {
+        keepTyped(form);
         form.querySelector('[type=submit]').textContent = 'Submitting …';
     });
+    restoreTyped(form);
     update();
     form.querySelector('[aria-invalid=true]')?.focus();
+}
+
+/* ---- what was typed, until there is a job of it */
+
+const TYPED = 'typed';   // in this tab's own storage, which ends with the tab
+const whoIsHere = () => document.querySelector('.who')?.textContent;
+
+/* Its key too: what was sent after all is then the same job, not a second one. */
+function keepTyped(form) {
+    const fields = [...form.elements].filter(e => e.name && e.name !== 'token')
+        .map(e => [e.name, e.type === 'checkbox' ? e.checked : e.value]);
+    try {
+        sessionStorage.setItem(TYPED, JSON.stringify({ who: whoIsHere(), fields }));
+    } catch {
+        // no room, or no storage: as it would be without
+    }
+}
+
+function typedBefore() {
+    try {
+        return JSON.parse(sessionStorage.getItem(TYPED));
+    } catch {
+        return null;
+    }
+}
+
+const dropTyped = () => {
+    try {
+        sessionStorage.removeItem(TYPED);
+    } catch {
+        // no storage
+    }
+};
+
+/* Only into a form as the server makes it for a new job, and only for who typed it. */
+function restoreTyped(form) {
+    const typed = typedBefore(), { name, script } = form.elements;
+    if (!typed || location.pathname !== '/jobs/new')
+        return;
+    if (typed.who !== whoIsHere()) {
+        dropTyped();
+        return;
+    }
+    if (name.defaultValue || script.defaultValue || name.value || script.value)
+        return;
+    for (const [field, value] of typed.fields) {
+        const input = form.elements[field];
+        if (input?.type === 'checkbox')
+            input.checked = value;
+        else if (input && input.tagName !== 'SELECT' || [...input?.options ?? []].some(o => o.value === value))
+            input.value = value;
+    }
+    form.querySelector('details').open ||= [...form.querySelectorAll('details :is(input, select)')].some(isChanged);
+    document.getElementById('restored').hidden = false;
+}
+
+const isChanged = input => input.type === 'checkbox' ? input.checked !== input.defaultChecked
+    : input.tagName === 'SELECT' ? input.selectedIndex > 0 : input.value !== input.defaultValue;
+
+/* A session that ended while a job was typed: after the login, back to where it was typed. */
+function leadBack(next) {
+    const from = document.referrer && new URL(document.referrer);
+    if (next.value === '/' && from && from.origin === location.origin &&
+            ['/jobs', '/jobs/new'].includes(from.pathname) && typedBefore())
+        next.value = '/jobs/new';
 }
 
 /* Coming back by the Back button: a form keeps what was typed, any other page is looked at anew. */
@@ -78,7 +145,8 @@ addEventListener('pageshow', event => {
 function watchJob(log) {
     const part = id => document.getElementById(id);
     const live = part('live'), notice = part('log-notice');
-    let attempt = Number(/from=(\d+)-/.exec(log.dataset.events)?.[1] ?? 0), atEnd = true;
+    const [events, from] = log.dataset.events.split('?from=');
+    let place = from, attempt = Number(from?.split('-')[0] ?? 0), atEnd = true, stream = null;
 
     /* A carriage return begins the line anew: progress bars. */
     const append = text => {
@@ -96,7 +164,8 @@ function watchJob(log) {
 
     /* What else a new state changes on the page is taken from the page itself, made anew. */
     const renew = async () => {
-        const reply = await fetch(location.href).catch(() => null);
+        // not followed to the login page, which would get a new cookie for its form
+        const reply = await fetch(location.href, { redirect: 'manual' }).catch(() => null);
         if (!reply?.ok)
             return;
         const page = new DOMParser().parseFromString(await reply.text(), 'text/html');
@@ -110,18 +179,12 @@ function watchJob(log) {
         notice.textContent = text;
         notice.hidden = !text;
     };
-    const stream = new EventSource(log.dataset.events);
-    const on = (name, what) => stream.addEventListener(name, event => what(JSON.parse(event.data)));
-    stream.onopen = () => {
-        live.hidden = false;
-        live.classList.remove('off');
-        live.textContent = 'live';
-    };
-    stream.onerror = () => {
-        live.classList.add('off');
-        live.textContent = stream.readyState === EventSource.CLOSED ? 'not live: reload the page' : 'reconnecting …';
+    const heard = {};
+    const on = (name, what) => {
+        heard[name] = event => what(JSON.parse(event.data));
     };
     on('log', data => {
+        place = `${data.attempt}-${data.to}`;
         if (attempt && data.attempt !== attempt)
             append(`\n──── attempt ${data.attempt} ────\n`);
         attempt = data.attempt;
@@ -141,15 +204,47 @@ function watchJob(log) {
         part('charged').textContent = data.charged;
     });
     on('end', () => {
-        stream.close();
+        close();
         location.reload();
     });
-    addEventListener('pagehide', () => stream.close());
+
+    /* A browser has six connections to a site, and each open stream takes one for good: a page that
+     * nobody sees gives its own back, and goes on from where it was. */
+    const close = () => {
+        stream?.close();
+        stream = null;
+    };
+    const open = () => {
+        const fresh = new EventSource(place ? `${events}?from=${place}` : events);
+        close();
+        stream = fresh;
+        fresh.onopen = () => {
+            live.hidden = false;
+            live.classList.remove('off');
+            live.textContent = 'live';
+        };
+        fresh.onerror = () => {
+            live.classList.add('off');
+            live.textContent = fresh.readyState === EventSource.CLOSED ? 'not live: reload the page' : 'reconnecting …';
+        };
+        for (const name of Object.keys(heard))
+            fresh.addEventListener(name, heard[name]);
+    };
+    document.addEventListener('visibilitychange', () => document.hidden ? close() : open());
+    addEventListener('pagehide', close);
+    if (!document.hidden)
+        open();
 }
 
 const form = document.getElementById('job-form');
 if (form)
     watchForm(form);
+if (/^\/jobs\/\d+$/.test(location.pathname) && document.getElementById('state'))
+    dropTyped();
+document.querySelector('form[action="/logout"]')?.addEventListener('submit', dropTyped);
+const next = document.querySelector('form[action="/login"] [name=next]');
+if (next)
+    leadBack(next);
 const log = document.getElementById('log');
 if (log) {
     log.scrollTop = log.scrollHeight;

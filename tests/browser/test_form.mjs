@@ -71,6 +71,44 @@ test('submitting again starts from the earlier job', async ({ page }) => {
     assert.equal(await page.locator('[name=script]').inputValue(), 'echo one\necho two');
 });
 
+test('what was typed when the session had ended is back after the login', async ({ page, context, shot }) => {
+    const script = 'echo one\necho two';
+    await logIn(page, person('alice', 'north'));
+    await page.goto(site.url + '/jobs/new');
+    assert.ok(await page.locator('#restored').isHidden());
+    await context.clearCookies();
+    await send(page, { ...good, name: 'long typed', gpus_per_node: '3', script });
+    await page.waitForURL(/\/login/);
+    await page.locator('[name=directory]').selectOption('north');
+    await page.locator('[name=login]').fill('alice ');
+    await page.locator('[name=password]').fill(person('alice', 'north').password);
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/\/jobs\/new$/);
+    assert.equal(await page.locator('#restored').textContent(), 'What you had typed is back.');
+    assert.equal(await page.locator('[name=script]').inputValue(), script);
+    assert.equal(await page.locator('[name=gpus_per_node]').inputValue(), '3');
+    await shot('restored');
+    await page.locator('#job-form [type=submit]').click();
+    await page.waitForURL(/\/jobs\/\d+$/);
+    assert.equal(await page.locator('h1').textContent(), 'long typed');
+    await page.goto(site.url + '/jobs/new');
+    assert.ok(await page.locator('#restored').isHidden());
+    assert.equal(await page.locator('[name=script]').inputValue(), '');
+});
+
+test('what one person typed is not shown to another', async ({ page, context }) => {
+    await logIn(page, person('alice', 'north'));
+    await page.goto(site.url + '/jobs/new');
+    await context.clearCookies();
+    await send(page, { ...good, name: 'of alice' });
+    await page.waitForURL(/\/login/);
+    await logIn(page, person('alice', 'south'));
+    await page.goto(site.url + '/jobs/new');
+    assert.ok(await page.locator('#restored').isHidden());
+    assert.equal(await page.locator('[name=name]').inputValue(), '');
+    assert.equal(await page.evaluate(() => sessionStorage.length), 0);
+});
+
 test('a phone in the dark', { viewport: { width: 390, height: 800 }, colorScheme: 'dark' }, async ({ page, shot }) => {
     await logIn(page, person('alice', 'north'));
     for (const path of ['/', '/jobs', '/jobs/new']) {

@@ -71,6 +71,31 @@ test('login, submit, follow, fetch, charge', async ({ page, shot, complaints }) 
     assert.match(page.url(), /\/login\?next=/);
 });
 
+/* As when another tab comes to the front, which a browser without a screen never does. */
+const setHidden = (page, isHidden) => page.evaluate(h => {
+    Object.defineProperty(document, 'hidden', { value: h, configurable: true });
+    document.dispatchEvent(new Event('visibilitychange'));
+}, isHidden);
+
+test('a page that nobody sees gives its connection back and goes on later', async ({ page }) => {
+    const isStream = request => request.url().includes('/events');
+    const log = () => page.locator('#log').textContent();
+    await logIn(page, person('alice', 'north'));
+    const job = await submit(page, { name: 'hidden', gpus_per_node: '1', time_limit: '10m',
+        script: 'echo one; sleep 3; echo two; sleep 600' });
+    await page.waitForFunction(() => document.getElementById('log').textContent === 'one\n');
+    await Promise.all([page.waitForEvent('requestfailed', isStream), setHidden(page, true)]);
+    const whole = () => page.evaluate(async () => (await fetch(document.getElementById('log-raw').href)).text());
+    while (await whole() !== 'one\ntwo\n')
+        ;
+    assert.equal(await log(), 'one\n');
+    const [again] = await Promise.all([page.waitForRequest(isStream), setHidden(page, false)]);
+    assert.ok(again.url().endsWith(`/jobs/${job}/events?from=1-4`), again.url());
+    await page.waitForFunction(() => document.getElementById('log').textContent === 'one\ntwo\n');
+    await page.getByRole('button', { name: 'Cancel job' }).click();
+    await stateIs(page, 'cancelled');
+});
+
 test('cancel', async ({ page, shot }) => {
     await logIn(page, person('alice', 'north'));
     await submit(page, { name: 'too long', gpus_per_node: '1', time_limit: '10m', script: 'echo begun; sleep 600' });

@@ -377,7 +377,8 @@ class Connections(Http):
                 c.close()
 
     def test_one_address_has_its_limit(self):
-        with Server(per_address=2) as s:
+        s = Server(per_address=2)
+        with s:
             a, b, c = s.client(), s.client(), s.client()
             self.assertEqual([a.ask('/hello').status, b.ask('/hello').status], [200, 200])
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
@@ -392,6 +393,8 @@ class Connections(Http):
             self.assertEqual(status, 200)
             a.close()
             c.close()
+        self.assertEqual(s.text.count('see connections_per_address in [portal]'), 1, s.text)
+        self.assertIn('the address has 2 connections already', s.text)
 
     def test_without_descriptors_accepting_pauses_and_recovers(self):
         with Server(limit_files=60) as s:
@@ -538,7 +541,7 @@ class Routing(Http):
         with Server() as s, s.client() as c:
             reply = c.ask('/jobs/7?q=1')
             self.assertEqual((reply.status, reply.fields['location']),
-                             (303, '/login?next=%2Fjobs%2F7'))
+                             (303, '/login?next=%2Fjobs%2F7%3Fq%3D1'))
             self.assertEqual(c.ask('/jobs/7', Accept='application/json').status, 401)
             self.assertEqual(c.ask('/jobs/7', Cookie='sid=alice').json()['who'], 'alice')
             self.assertEqual(c.ask('/jobs/7', Cookie='a=b; sid=alice; c=d').status, 200)

@@ -149,7 +149,9 @@ class Portal(sites.SiteTest):
 
     def test_the_api_wants_a_session_and_its_token(self):
         stranger = self.stranger()
-        self.assertEqual(stranger.request("GET", "/api/v1/jobs").status, 401)
+        reply = stranger.request("GET", "/api/v1/jobs")
+        self.assertEqual((reply.status, reply.headers["WWW-Authenticate"]),
+                         (401, 'Cookie realm="Firefly"'))
         self.assertEqual(self.place(token="0" * 64).status, 403)
         south = self.session("alice", "south")
         theirs = south.request("GET", "/api/v1/session").json()["token"]
@@ -242,6 +244,27 @@ class Portal(sites.SiteTest):
             form = session.reply.page().find_form("/login")
             self.assertEqual(dict(form.fields)["next"], "/")
 
+    def test_a_login_leads_back_to_the_whole_address(self):
+        session = self.stranger()
+        reply = session.get("/jobs/new?project=climate&x=%2F")
+        self.assertEqual(reply.path, "/login?next=%2Fjobs%2Fnew%3Fproject%3Dclimate%26x%3D%252F")
+        form = reply.page().find_form("/login")
+        self.assertEqual(dict(form.fields)["next"], "/jobs/new?project=climate&x=%2F")
+        reply = session.send(form, {"directory": "north", "login": "alice", "password": "alice-north"})
+        self.assertEqual(reply.path, "/jobs/new?project=climate&x=%2F")
+        self.assertEqual(self.stranger().get("/jobs?x=" + "%20" * 1000).path, "/login")
+
+    def test_blanks_around_a_login_do_not_matter(self):
+        for login in ("alice ", " alice", "\talice \t"):
+            self.assertEqual(self.stranger().try_login("north", login, "alice-north").path, "/")
+
+    def test_what_is_no_login_counts_for_the_address_alone(self):
+        stranger = self.stranger()
+        for i in range(12):
+            self.assertEqual(stranger.try_login("north", f"al ice{i}", "x").status, 403)
+        self.assertEqual(self.site.sql("SELECT failures FROM login_try WHERE failures > 0"),
+                         [["12"]])
+
     # ---- what others have
 
     def test_what_is_not_ones_own_is_not_there(self):
@@ -288,6 +311,31 @@ class Portal(sites.SiteTest):
         for path in ("..", "/etc", "link", "no-such", "../.."):
             self.assertEqual(self.me.get(f"/jobs/{job}/files?path={path}").status, 404, path)
 
+    def test_files_with_names_that_cannot_be_shown_are_counted(self):
+        script = "mkdir one two; touch $'one/bad\\xff' $'two/a\\xff' $'two/b\\nc' two/good"
+        job = self.me.submit(project="climate", name="names", time_limit="1m", script=script)
+        self.me.wait_job(job, "completed")
+        one = self.me.get(f"/jobs/{job}/files?path=one").page().text
+        self.assertIn("1 file or folder has a name that cannot be shown.", one)
+        self.assertNotIn("The folder is empty.", one)
+        two = self.me.get(f"/jobs/{job}/files?path=two").page().text
+        self.assertIn("2 files and folders have names that cannot be shown.", two)
+        self.assertNotIn("cannot be shown", self.me.get(f"/jobs/{job}/files").page().text)
+
+    def test_a_command_comes_again_as_a_line_for_the_shell(self):
+        words = ["printf", "[%s]", "a b", "it's", "", "$HOME", "x=1"]
+        first = self.place(command=words).json()["id"]
+        self.me.wait_job(first, "completed")
+        form = self.me.get(f"/jobs/new?from={first}").page().find_form("/jobs")
+        line = dict(form.fields)["script"].strip()
+        self.assertEqual(line, r"printf '[%s]' 'a b' 'it'\''s' '' '$HOME' 'x=1'")
+        self.assertIn(line, self.me.get(f"/jobs/{first}").page().text)
+        self.me.get(f"/jobs/new?from={first}")
+        again = int(self.me.send(form, {}).path.rpartition("/")[2])
+        self.me.wait_job(again, "completed")
+        self.assertEqual(self.me.log(again), b"[a b][it's][][$HOME][x=1]")
+        self.assertEqual(self.me.log(again), self.me.log(first))
+
     def test_the_raw_log_is_text_and_nothing_else(self):
         script = r"printf '<html><script>alert(1)</script>\033[31mred\033[0m\0\n'"
         job = self.me.submit(project="climate", name="log", time_limit="1m", script=script)
@@ -316,26 +364,43 @@ class Portal(sites.SiteTest):
 
     # ---- streams and daemons that are away
 
-    def test_a_stream_ends_with_its_session(self):
-        dave = self.session("dave", "south")
-        job = dave.submit(project="optics", name="long", time_limit="5m", script=SCRIPT)
-        dave.wait_job(job, "running")
+    def assert_stream_ends(self, session, job, statement):
+        """Within 5 s of the statement."""
         begun, ended = threading.Event(), threading.Event()
 
         def follow():
-            for event, _ in dave.events(f"/jobs/{job}/events", timeout=30):
+            for event, _ in session.events(f"/jobs/{job}/events", timeout=30):
                 if event == "log":
                     begun.set()
             ended.set()
         thread = threading.Thread(target=follow, daemon=True)
         thread.start()
         self.assertTrue(begun.wait(20))
-        self.site.sql("DELETE FROM session WHERE person_id = (SELECT id FROM person "
-                      "WHERE login = 'dave')")  # as another portald would at a logout
+        self.site.sql(statement)
         since = time.monotonic()
         self.assertTrue(ended.wait(10))
         self.assertLess(time.monotonic() - since, 5)
         thread.join()
+
+    def test_who_may_no_longer_see_a_log_stops_following_it(self):
+        job = self.me.submit(project="climate", name="long", time_limit="5m", script=SCRIPT)
+        self.me.wait_job(job, "running")
+        bob = self.session("bob", "north")
+        of_bob = ("project_id = (SELECT id FROM project WHERE name = 'climate') AND "
+                  "person_id = (SELECT id FROM person WHERE login = 'bob')")
+        self.site.sql(f"UPDATE member SET role = 'pi' WHERE {of_bob}")
+        self.assert_stream_ends(bob, job, f"UPDATE member SET role = 'member' WHERE {of_bob}")
+        self.assertEqual(bob.get(f"/jobs/{job}/events").status, 404)
+        self.assertEqual(bob.get(f"/jobs/{job}").status, 200)
+        self.me.cancel(job)
+        self.me.wait_job(job, "cancelled", seconds=60)
+
+    def test_a_stream_ends_with_its_session(self):
+        dave = self.session("dave", "south")
+        job = dave.submit(project="optics", name="long", time_limit="5m", script=SCRIPT)
+        dave.wait_job(job, "running")
+        self.assert_stream_ends(dave, job, "DELETE FROM session WHERE person_id = (SELECT id FROM "
+                                "person WHERE login = 'dave')")  # as another portald at a logout
         again = self.session("dave", "south")
         again.cancel(job)
         again.wait_job(job, "cancelled", seconds=60)
