@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A private MariaDB in a folder of its own: installed, started, stopped, killed, started again.
 
-For the demo and the flow tests. It listens on a unix socket only, keeps every durability setting
-that the programs demand, and its account `root` has no password (the socket's folder is closed to
-others). Installing takes seconds, so a finished data folder can be kept as a template for the
-next ones. What was started is stopped by its pid and by nothing else; it also ends with the thread
-that started it.
+For the demo and the flow tests. It listens on a unix socket only, keeps every durability
+setting that the programs demand, and its account `root` has no password (the socket's folder is
+closed to others). Installing takes seconds, so a finished data folder can be kept as a template
+for the next ones. What was started is stopped by its pid and by nothing else; it also ends with
+the thread that started it.
 """
 import fcntl
 import os
@@ -48,6 +48,7 @@ class Mariadb:
         self.template = pathlib.Path(template).resolve() if template else None
         self.flags = list(flags)
         self.socket = str(socket or self.folder / "s")
+        self.tmp = self.folder / "tmp"  # a server that starts empties its own of what is left
         self.pid = None
         self._process = None
         if len(self.socket) > 107:
@@ -61,6 +62,7 @@ class Mariadb:
         data = self.folder / "data"
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         os.chmod(self.folder, 0o700)
+        self.tmp.mkdir(exist_ok=True)
         if data.is_dir():
             return
         if not self.template:
@@ -84,7 +86,8 @@ class Mariadb:
              f"--datadir={making}",
              "--auth-root-authentication-method=normal", "--skip-test-db",
              "--innodb-log-file-size=8M"],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+            env={**os.environ, "TMPDIR": str(self.tmp)})
         if done.returncode:
             raise MariadbError(f"mariadb-install-db "
                                f"failed:\n{(done.stdout + done.stderr)[-2000:]}")
@@ -101,7 +104,8 @@ class Mariadb:
         self._process = process.start(
             [_program("mariadbd"), "--no-defaults", *_user_flags(),
              f"--datadir={self.folder}/data", f"--socket={self.socket}",
-             f"--pid-file={self.folder}/pid", "--skip-networking", "--skip-name-resolve",
+             f"--pid-file={self.folder}/pid", f"--tmpdir={self.tmp}",
+             "--skip-networking", "--skip-name-resolve",
              "--performance-schema=OFF", "--innodb-log-file-size=8M",
              "--innodb-buffer-pool-size=64M", "--max-connections=400",
              "--innodb-flush-log-at-trx-commit=1", "--innodb-doublewrite=ON",

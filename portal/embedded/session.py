@@ -67,9 +67,13 @@ class Session(Browser):
             raise Refused(reply)
         return reply.json()
 
+    def load_token(self):
+        """Once for a login; without it the first POST does."""
+        self.token = self.token or self.get_json("/api/v1/session")["token"]
+
     def api_request(self, body):
         """(headers, bytes) of a POST to the API, but for Host and Content-Length."""
-        self.token = self.token or self.get_json("/api/v1/session")["token"]
+        self.load_token()
         text = body if isinstance(body, bytes) else json.dumps(body).encode()
         return self._headers("POST", {"Content-Type": "application/json",
                                       "X-Form-Token": self.token}), text

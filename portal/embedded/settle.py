@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Brings the people of people.py into a new site, as its administrator would: by `quota`.
 
-A person exists from the first login on, so everybody logs in at the portal once before projects get
-their members. Every write has a request key of its own: settling that was cut off can be repeated.
+A person exists from the first login on, so everybody logs in at the portal once before projects
+get their members. Every write has a request key of its own: settling that was cut off can be
+repeated.
 """
 import time
 
@@ -39,8 +40,8 @@ def bring_in(site):
         who = f"{person.login}@{person.university}"
         for role, projects in (("pi", person.leads), ("member", person.projects)):
             for project in projects:
-                write(site, f"member-{project}-{who.replace('@', '-')}", "member", "add", project,
-                      who, "--role", role)
+                key = f"member-{project}-{who.replace('@', '-')}"
+                write(site, key, "member", "add", project, who, "--role", role)
     marker(site).touch()
 
 

@@ -2,9 +2,9 @@
 """A private slapd with made-up universities, for the demonstration and the tests.
 
 One server on 127.0.0.1 with free ports: ldap:// (StartTLS), ldaps:// and ldapi:// below its
-folder, a certificate of its own CA, and one database for each university. It leaves to the caller
-what people there are. Nothing outside the folder is touched, no user is needed but the one who runs
-it, and stop() ends only the process that start() began.
+folder, a certificate of its own CA, and one database for each university. It leaves to the
+caller what people there are. Nothing outside the folder is touched, no user is needed but the
+one who runs it, and stop() ends only the process that start() began.
 
     north = University("dc=north,dc=example", title="University of the North", tenant="north",
                        people=[Person("alice", "secret", 20001, 30001)],
@@ -13,8 +13,8 @@ it, and stop() ends only the process that start() began.
     with Slapd("/tmp/x", [north]) as server:
         conf = server.section(north, "north")      # the text of a [directory north] section
 
-The folder is kept: a second start() with the same folder goes on with the same people and the same
-CA. Its path must be short, for the socket's is at most 107 bytes.
+The folder is kept: a second start() with the same folder goes on with the same people and the
+same CA. Its path must be short, for the socket's is at most 107 bytes.
 """
 import base64
 import dataclasses
@@ -44,7 +44,7 @@ class Person:
     gid: int
     name: str = ""
     mail: str = ""
-    extra: dict = dataclasses.field(default_factory=dict)  # attribute: value, or a list of values
+    extra: dict = dataclasses.field(default_factory=dict)  # attribute: value or values
     classes: tuple = ()  # object classes the extra attributes need
     rdn: str = "uid"
 
@@ -92,7 +92,8 @@ def find_program(name):
 
 
 def run(*args, **more):
-    done = subprocess.run(args, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **more)
+    done = subprocess.run(args, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          **more)
     if done.returncode:
         raise RuntimeError(f"{' '.join(map(str, args))}: exit {done.returncode}: {done.stdout}")
 
@@ -122,8 +123,8 @@ def free_ports(count):
 
 
 class Slapd:
-    def __init__(self, folder, universities, *, has_tls=True, needs_tls=True, allow="", policy=True,
-                 cert=None, key=None, ca=None, extra=""):
+    def __init__(self, folder, universities, *, has_tls=True, needs_tls=True, allow="",
+                 policy=True, cert=None, key=None, ca=None, extra=""):
         """needs_tls: refuse passwords in the clear; allow: words for slapd.conf's `allow`;
         policy: lock an account after five failures; cert, key, ca: instead of our own CA's."""
         self.folder = pathlib.Path(folder).resolve()
@@ -151,7 +152,7 @@ class Slapd:
         return self.process.pid
 
     def start(self):
-        """Returns self once connections are taken. RuntimeError with slapd's words otherwise."""
+        """Returns self once connections are taken; else RuntimeError with slapd's words."""
         if len(str(self.socket)) > 107:
             raise RuntimeError(f"{self.socket}: too long for a socket; use a shorter folder")
         config = self.folder / "slapd.conf"
@@ -175,8 +176,8 @@ class Slapd:
         self.process = None
 
     def section(self, university, name, uri=None, **more):
-        """A [directory NAME] section that fits this server; `more` adds and replaces keys, and None
-        takes one away. Writes the service's password file."""
+        """A [directory NAME] section that fits this server; `more` adds and replaces keys, and
+        None takes one away. Writes the service's password file."""
         secret = self.folder / f"{name}.password"
         with open(os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
             f.write(university.service_password + "\n")
@@ -224,8 +225,8 @@ class Slapd:
                  "index objectClass eq", "index uid,uidNumber,gidNumber,memberUid,member,cn eq",
                  "index entryUUID,entryCSN eq",
                  "access to attrs=userPassword by self write by anonymous auth by * none",
-                 f'access to * by dn.exact="{u.service_dn}" read by users read by anonymous auth'
-                 " by * none",
+                 f'access to * by dn.exact="{u.service_dn}" read by users read by anonymous'
+                 " auth by * none",
                  # the memberof overlay does not see what slapadd loads, dynlist does
                  "overlay dynlist",
                  "dynlist-attrset groupOfURLs memberURL member+memberOf@groupOfNames"]
@@ -255,12 +256,13 @@ class Slapd:
         if self.policy:
             text += entry(f"cn=default,ou=policies,{u.suffix}",
                           objectClass=["device", "pwdPolicy"], cn="default",
-                          pwdAttribute="userPassword", pwdLockout="TRUE", pwdMaxFailure=5, pwdLockoutDuration=300, pwdMustChange="TRUE")
+                          pwdAttribute="userPassword", pwdLockout="TRUE", pwdMaxFailure=5,
+                          pwdLockoutDuration=300, pwdMustChange="TRUE")
         for p in u.people:
             text += self._person(u, p)
         for g in u.posix_groups:
-            text += entry(f"cn={g.name},ou=groups,{u.suffix}", objectClass="posixGroup", cn=g.name,
-                          gidNumber=g.gid, memberUid=list(g.members))
+            text += entry(f"cn={g.name},ou=groups,{u.suffix}", objectClass="posixGroup",
+                          cn=g.name, gidNumber=g.gid, memberUid=list(g.members))
         for g in u.name_groups:
             text += entry(f"cn={g.name},ou=groups,{u.suffix}", objectClass="groupOfNames",
                           cn=g.name, member=[u.dn(m) for m in g.members])

@@ -200,7 +200,8 @@ class Stack(Layout):
 
     def _start_daemon(self, name, program, uid, is_ready):
         args = ["--config", self.conf]
-        groups = [DATABASE_GID, self.runner_uid] if uid is not None else []  # their sockets' groups
+        # their sockets' groups
+        groups = [DATABASE_GID, self.runner_uid] if uid is not None else []
         child = process.start([self.program(program), *args], self.folder / f"log/{name}.log",
                               uid, groups, self.environment)
         self.children[name] = child

@@ -17,7 +17,8 @@ REFUSED = (
     ("gpus_per_node", 0, "GPUs: 0 is less than 1", "0 is not from 1 to 8"),
     ("gpus_per_node", -1, "GPUs: -1 is less than 1", "-1 is not from 1 to 8"),
     ("gpus_per_node", 9999, "GPUs: 9999 is more than 8", "9999 is not from 1 to 8"),
-    ("gpus_per_node", 10**9, "GPUs: 1000000000 is more than 8", "1000000000 is not from 1 to 8"),
+    ("gpus_per_node", 10**9, "GPUs: 1000000000 is more than 8",
+     "1000000000 is not from 1 to 8"),
     ("gpus_per_node", "1e9", 'GPUs: "1e9" is not a whole number', "must be a whole number"),
     ("gpus_per_node", 1.5, 'GPUs: "1.5" is not a whole number', "must be a whole number"),
     ("time_limit", "25:61",
@@ -33,16 +34,17 @@ REFUSED = (
     ("name", "two\nlines", "Name: must be one line without control characters",
      "control characters are not allowed"),
     ("project", "'; DROP",
-     'Project: "\'; DROP" must be of a-z, 0-9 and \'-\', begin with a letter or digit, and have '
-     "at most 32", "a project's name has lower-case letters, digits and '-'"),
+     'Project: "\'; DROP" must be of a-z, 0-9 and \'-\', begin with a letter or digit, and '
+     "have at most 32", "a project's name has lower-case letters, digits and '-'"),
     ("script", "", "Command or script: must be given", "give a script or a command"),
     ("script", "x" * 65537, "Command or script: has 65537 bytes, allowed are 1 to 65536",
      "65537 bytes, at most 65536 are allowed"),
 )
 NOT_A_PROJECT = ("You have no project of this name.",
                  "Choose one of yours, or ask to join it on the home page.")
-HOSTILE_NAMES = ("<script>alert(1)</script>", "'; DROP TABLE job; --", "\U0001f600 \u0301\u202e",
-                 '"><img src=x onerror=alert(1)>', "{{name}}", "%s%n")
+HOSTILE_NAMES = ("<script>alert(1)</script>", "'; DROP TABLE job; --",
+                 "\U0001f600 \u0301\u202e", '"><img src=x onerror=alert(1)>', "{{name}}",
+                 "%s%n")
 
 
 class Jobs(sites.SiteTest):
@@ -86,10 +88,10 @@ class Jobs(sites.SiteTest):
     def test_a_budget_too_small_is_told_with_the_number_and_the_remedy(self):
         carol, before = self.session("carol", "north"), self.jobs()
         wish = {"project": "genome", "gpus_per_node": 8, "time_limit": "6d"}
-        refused = ("The job would hold 1152.0 GPU-hours (8 GPUs for 6 d), but project genome has "
-                   "60.0 free for you.")
-        remedy = ("8 GPUs for at most 7 h 30 min would fit. Ask for fewer GPUs or less time, or "
-                  "ask the project's PI for more GPU-hours.")
+        refused = ("The job would hold 1152.0 GPU-hours (8 GPUs for 6 d), but project genome "
+                   "has 60.0 free for you.")
+        remedy = ("8 GPUs for at most 7 h 30 min would fit. Ask for fewer GPUs or less time, "
+                  "or ask the project's PI for more GPU-hours.")
         status, page = self.by_form(carol, **wish)
         self.assertEqual(status, 422)
         self.assertIn(f"Not submitted. {refused} {remedy}", page.text)
@@ -110,7 +112,8 @@ class Jobs(sites.SiteTest):
             erin.get("/jobs/new").page().find_form("/jobs")
         for project in ("climate", "no-such"):
             status, said = self.by_api(erin, project=project)
-            self.assertEqual((status, said["type"], said["field"]), (422, "no-project", "project"))
+            self.assertEqual((status, said["type"], said["field"]),
+                             (422, "no-project", "project"))
             self.assertEqual((said["detail"], said["remedy"]), NOT_A_PROJECT)
 
     def test_anothers_project_is_as_one_that_does_not_exist(self):
@@ -154,8 +157,8 @@ class Jobs(sites.SiteTest):
         alice, before = self.alice, self.jobs()
         status, page = self.by_form(alice, name="a\0b")
         self.assertEqual(status, 400)
-        self.assertIn("The form is not well formed: a value is not well encoded UTF-8, or holds "
-                      "a NUL.", page.text)
+        self.assertIn("The form is not well formed: a value is not well encoded UTF-8, or "
+                      "holds a NUL.", page.text)
         status, said = self.by_api(alice, name="a\0b")
         self.assertEqual(status, 400)
         self.assertIn("\\u0000 is not allowed", said["detail"])
@@ -180,8 +183,8 @@ class Jobs(sites.SiteTest):
         other = alice.try_submit_json({**REQUEST, "gpus_per_node": 2}, key)
         said = other.json()
         self.assertEqual((other.status, said["type"], said["job"]), (409, "other-content", job))
-        self.assertEqual(said["remedy"], "Look at the job it made; to place another one, send it "
-                         "again.")
+        self.assertEqual(said["remedy"], "Look at the job it made; to place another one, send "
+                         "it again.")
         for bad in ("zz", "A" * 32, "", None):
             reply = alice.post_json("/api/v1/jobs", {**REQUEST, "key": bad})
             self.assertEqual((reply.status, reply.json()["field"]), (422, "key"))
@@ -204,12 +207,11 @@ class Jobs(sites.SiteTest):
     def test_a_post_without_the_forms_token_changes_nothing(self):
         alice, before = self.alice, self.jobs()
         self.assertEqual(alice.post("/jobs", FORM).status, 403)
-        alice.api_request({})
         alice.token = "0" * 64
         reply = alice.try_submit_json(REQUEST)
         self.assertEqual(reply.status, 403)
-        self.assertEqual(reply.json()["detail"], "Send the field X-Form-Token with the token that "
-                         "GET /api/v1/session gives.")
+        self.assertEqual(reply.json()["detail"], "Send the field X-Form-Token with the token "
+                         "that GET /api/v1/session gives.")
         self.assertEqual(self.jobs(), before)
 
 
@@ -220,7 +222,8 @@ class Logins(sites.SiteTest):
         tries = (("north", "alice", "wrong"), ("north", "nobody", "wrong"),
                  ("north", "alice", ""), ("north", "", "x"), ("north", "alice", "alice-south"),
                  ("south", "bob", "bob-north"), ("mars", "alice", "alice-north"),
-                 ("north", "*", "x"), ("north", "alice)(uid=*", "x"), ("north", "<script>", "x"))
+                 ("north", "*", "x"), ("north", "alice)(uid=*", "x"),
+                 ("north", "<script>", "x"))
         pages = set()
         for university, login, password in tries:
             session = self.site.session()
@@ -263,7 +266,7 @@ class Outages(sites.SiteTest):
 
     def test_without_the_database_pages_say_so_and_go_on_afterwards(self):
         alice = self.alice
-        alice.api_request({})  # has its token
+        alice.load_token()
         self.site.kill("mariadb")
         try:
             for path in ("/", "/jobs", "/jobs/new", "/jobs/1"):

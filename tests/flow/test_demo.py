@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The demonstration, as somebody runs it who has just found this: twice, two at once, and ended by
-Ctrl-C. Installing and building, which portal/demo does before, is left out."""
+"""The demonstration, as somebody runs it who has just found this: twice, two at once, and ended
+by Ctrl-C. Installing and building, which portal/demo does before, is left out."""
 import json
 import os
 import pathlib

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What each program says, and does not do, when it cannot start: a port that is taken, a second
-daemon, a configuration with an unknown key or a bad value (file, line, key and remedy), a secret
-that others can read. The site beside it runs on."""
+daemon, a configuration with an unknown key or a bad value (file, line, key and remedy), a
+secret that others can read. The site beside it runs on."""
 import re
 import socket
 import subprocess
@@ -138,8 +138,8 @@ class Starts(sites.SiteTest):
             other.listen()
             at = f"127.0.0.1:{other.getsockname()[1]}"
             said = self.refused("portald", self.write_conf({"portal": {"listen": at}}))
-        self.assertIn(f"[portal] listen: listen {at}: another program has this port; end it, or "
-                      "set another port in `listen`", said)
+        self.assertIn(f"[portal] listen: listen {at}: another program has this port; end it, "
+                      "or set another port in `listen`", said)
 
     def test_a_second_daemon_of_the_same_site_is_refused(self):
         """And the first goes on: a job runs."""

@@ -30,10 +30,11 @@ class Submits(sites.SiteTest):
         self.addCleanup(self.pool.shutdown)
 
     def submit_all(self, pi, project, meanwhile=lambda answers: None):
-        """SUBMITS jobs at once, each on a connection of its own, of which FIT use up the project.
-        Returns {key: reply}."""
+        """SUBMITS jobs at once, each on a connection of its own, of which FIT use the project
+        up. Returns {key: reply}."""
         first = self.session(pi.login, pi.university)
-        free_gpums = first.get_json("/api/v1/session")["projects"][0]["free_gpums"]
+        first.load_token()
+        free_gpums = first.get_json("/api/v1/projects")["projects"][0]["free_gpums"]
         request = {"project": project, "name": "one of many", "gpus_per_node": 1,
                    "gpu_type": "a100", "time_limit_ms": free_gpums // FIT,
                    "command": ["/bin/true"]}
@@ -75,10 +76,10 @@ class Submits(sites.SiteTest):
             self.assertEqual(
                 (said["type"], said["field"], said["hold_gpums"], said["free_gpums"]),
                 ("no-budget", "time_limit", hold_gpums, 0))
-            self.assertRegex(said["detail"], r"^The job would hold 0\.\d+ GPU-hours \(1 GPU for "
-                             rf"\d+ min\), but project {project} has 0\.0+ free for you\.$")
-            self.assertEqual(said["remedy"], "Wait until running jobs give back what they do not "
-                             "use, or ask the project's PI for more GPU-hours.")
+            self.assertRegex(said["detail"], r"^The job would hold 0\.\d+ GPU-hours \(1 GPU "
+                             rf"for \d+ min\), but project {project} has 0\.0+ free for you\.$")
+            self.assertEqual(said["remedy"], "Wait until running jobs give back what they do "
+                             "not use, or ask the project's PI for more GPU-hours.")
         stored = self.site.sql("SELECT request_key, j.id FROM job j JOIN project p "
                                f"ON p.id = j.project_id WHERE p.name = '{project}'")
         self.assertEqual(sorted((k, int(job)) for k, job in stored), sorted(placed.items()))
@@ -97,7 +98,8 @@ class Submits(sites.SiteTest):
                 self.site.kill("mariadb")
                 self.assertLess(len(answers), SUBMITS)
                 self.site.start_one("mariadb")
-        hold_gpums, answers = self.submit_all(people.find("carol", "north"), "genome", kill_twice)
+        hold_gpums, answers = self.submit_all(people.find("carol", "north"), "genome",
+                                              kill_twice)
         self.assert_half("genome", hold_gpums, answers)
 
 
