@@ -85,6 +85,7 @@ class Mariadb:
             [_program("mariadb-install-db"), "--no-defaults", *_user_flags(),
              f"--datadir={making}",
              "--auth-root-authentication-method=normal", "--skip-test-db",
+             "--force",  # a machine whose own name cannot be looked up is good enough
              "--innodb-log-file-size=8M"],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
             env={**os.environ, "TMPDIR": str(self.tmp)})
