@@ -451,7 +451,6 @@ void hands_advance(struct supervisor *s, struct live *job)
 {
     int64_t limit_ms = job->time_limit_ms - job->spent_ms + s->conf.grace_ms + OVERDUE_MS;
     struct step_facts f = {.state = job->state,
-                           .has_attempt = job->attempt.id != 0,
                            .is_asking = job->is_asking,
                            .is_refused = job->is_refused,
                            .is_fault = job->is_fault,

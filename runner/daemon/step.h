@@ -26,7 +26,6 @@ enum step {
 
 struct step_facts {
     enum job_state state;
-    bool has_attempt;        /* the newest attempt has not been written off */
     struct exec_status exec; /* of that attempt */
     bool is_asking;          /* a start or stop is on its way to the executor */
     bool is_refused;         /* the executor said that nothing runs … */
