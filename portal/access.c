@@ -25,6 +25,12 @@ const char *access_actor(const struct request *r)
     return actor ? actor : "?";
 }
 
+const char *access_origin(const struct request *r)
+{
+    const char *origin = arena_printf(r->arena, "portal %s", r->address);
+    return origin ? origin : "portal";
+}
+
 int access_person(struct worker *w, struct request *r, struct person **out)
 {
     int code = 0;
@@ -58,16 +64,15 @@ int access_still(struct db *db, int64_t person, int64_t job, enum access_what wh
     return access_may(who, what, object_of(row)) != ACCESS_NO;
 }
 
-static int audit(struct db *db, struct request *r, const char *verb, int64_t job)
+int access_audit(struct db *db, struct request *r, const char *verb, const char *kind,
+                 const char *name)
 {
-    char key[33], object[32];
-    const char *origin = arena_printf(r->arena, "portald %s", r->address);
+    char key[33], object[80];
     random_hex(key, 16);
-    snprintf(object, sizeof(object), "job %lld", (long long)job);
+    snprintf(object, sizeof(object), "%s %s", kind, name);
     return db_exec(db, SQL_AUDIT_NOTE,
-                   DB_ARGS(DB_STR(access_actor(r)), DB_STR(origin ? origin : "portald"),
-                           DB_STR(verb), DB_STR(object), DB_STR("as administrator"),
-                           DB_STR(key)),
+                   DB_ARGS(DB_STR(access_actor(r)), DB_STR(access_origin(r)), DB_STR(verb),
+                           DB_STR(object), DB_STR("as administrator"), DB_STR(key)),
                    NULL, &r->err);
 }
 
@@ -89,5 +94,53 @@ int access_job(struct worker *w, struct request *r, enum access_what what, const
     enum access may = access_may(out->person, what, object_of(out->job));
     if (may == ACCESS_NO)
         return err_set(&r->err, -ENOENT, "job %lld: not found", (long long)id);
-    return may == ACCESS_AUDITED ? audit(db, r, verb, id) : 0;
+    char number[24];
+    snprintf(number, sizeof(number), "%lld", (long long)id);
+    return may == ACCESS_AUDITED ? access_audit(db, r, verb, "job", number) : 0;
+}
+
+static const char *kept(struct request *r, const struct db_rows *rows, unsigned column)
+{
+    const char *text = arena_dup(r->arena, db_rows_text(rows, column));
+    return text ? text : "";
+}
+
+static int read_project(struct db *db, struct request *r, const char *name,
+                        struct access_project *out)
+{
+    AUTO(db_rows_freep) struct db_rows *rows = NULL;
+    int code = db_select(db, SQL_PROJECT_GET, DB_ARGS(DB_STR(name)), &rows, &r->err);
+    if (code == 0)
+        code = db_rows_next(rows, &r->err);
+    if (code <= 0)
+        return code < 0 ? code : -ENOENT;
+    *out = (struct access_project){
+        .id = db_rows_i64(rows, 0),
+        .tenant_id = db_rows_i64(rows, 1),
+        .name = kept(r, rows, 2),
+        .title = kept(r, rows, 3),
+        .tenant = kept(r, rows, 4),
+        .tenant_title = kept(r, rows, 5),
+        .is_open = db_rows_i64(rows, 6) != 0,
+    };
+    return 0;
+}
+
+int access_project(struct worker *w, struct request *r, const char *name, const char *verb,
+                   struct access_project *out)
+{
+    struct person *person;
+    int code = access_person(w, r, &person);
+    *out = (struct access_project){0};
+    if (code == 0)
+        code = read_project(w->db, r, name, out);
+    if (code < 0 && code != -ENOENT)
+        return code;
+    struct access_object object = {0, out->id, out->tenant_id};
+    enum access may = code < 0 ? ACCESS_NO : access_may(person, ACCESS_ROW, object);
+    if (may == ACCESS_NO)
+        return err_set(&r->err, -ENOENT, "project %.40s: not found", name);
+    out->person = person;
+    out->may_run = access_may(person, ACCESS_REPORT, object) != ACCESS_NO;
+    return may == ACCESS_AUDITED ? access_audit(w->db, r, verb, "project", out->name) : 0;
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A table of sentences; only a spent budget needs arithmetic. */
+/* A table of sentences; a spent budget needs arithmetic, and limits say whose they are. */
 #include "portal/refusal.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "portal/shown.h"
 #include "runner/base/cleanup.h"
@@ -64,6 +65,72 @@ static struct refusal no_budget(struct arena *a, const struct spec *s,
     return r;
 }
 
+/* ---- limits besides the budget */
+
+/* Whose limit it is, as the beginning of a sentence. */
+static const char *whose_text(struct arena *a, const struct spec *s, const char *scope)
+{
+    const char *project = arena_printf(a, "Jobs of project %s", s->project);
+    if (strcmp(scope, "project") == 0 && project)
+        return project;
+    if (strcmp(scope, "tenant") == 0)
+        return "Jobs of the project's university";
+    return strcmp(scope, "person") == 0 ? "Your jobs" : "Jobs of one person";
+}
+
+static struct refusal too_long(struct arena *a, const struct spec *s,
+                               const struct place_result *p)
+{
+    const char *most = shown_duration(a, p->limit_value);
+    struct refusal r = {.type = "too-long", .field = "time_limit", .status = 422};
+    r.detail = arena_printf(a, "%s may run for at most %s, and this one asks for %s.",
+                            whose_text(a, s, p->limit_scope), most,
+                            shown_duration(a, s->time_limit_ms));
+    r.at_field = arena_printf(a, "At most %s", most);
+    r.remedy =
+        arena_printf(a,
+                     "Ask for at most %s. What needs longer can save its state and go on "
+                     "in a further job.",
+                     most);
+    return r;
+}
+
+static struct refusal type_refused(struct arena *a, const struct spec *s,
+                                   const struct place_result *p)
+{
+    struct refusal r = {.type = "gpu-type-refused", .field = "gpu_type", .status = 422};
+    r.detail = arena_printf(a, "%s may use these GPU types alone: %s. This one asks for %s.",
+                            whose_text(a, s, p->limit_scope), p->limit_text, s->gpu_type);
+    r.at_field = arena_printf(a, "Allowed: %s", p->limit_text);
+    r.remedy = arena_printf(a, "Choose one of %s.", p->limit_text);
+    return r;
+}
+
+static struct refusal too_many_gpus(struct arena *a, const struct spec *s,
+                                    const struct place_result *p)
+{
+    struct refusal r = {.type = "too-many-gpus", .field = "gpus_per_node", .status = 422};
+    r.detail = arena_printf(a,
+                            "%s may have at most %" PRId64
+                            " GPUs at once, and this one alone needs %" PRId64 ".",
+                            whose_text(a, s, p->limit_scope), p->limit_value, spec_gpus(s));
+    r.at_field = arena_printf(a, "At most %" PRId64 " in all", p->limit_value);
+    r.remedy = arena_printf(a, "Ask for at most %" PRId64 " GPUs.", p->limit_value);
+    return r;
+}
+
+static struct refusal too_many_waiting(struct arena *a, const struct spec *s,
+                                       const struct place_result *p)
+{
+    struct refusal r = {.type = "too-many-waiting", .field = "", .status = 422};
+    r.detail = arena_printf(a,
+                            "%s may wait in the queue up to %" PRId64 " at a time, and %" PRId64
+                            " wait there now.",
+                            whose_text(a, s, p->limit_scope), p->limit_value, p->limit_there);
+    r.remedy = "Send it again when some of them have started, or cancel one that waits.";
+    return r;
+}
+
 struct refusal refusal_of(struct arena *a, const struct spec *s, const struct place_result *p)
 {
     static const struct refusal answers[] = {
@@ -83,7 +150,18 @@ struct refusal refusal_of(struct arena *a, const struct spec *s, const struct pl
         [PLACE_NO_PRICE] = {"no-gpu-type", "gpu_type", "The site has no GPUs of this type.",
                             "Choose \"any\", or one of the types offered.", 422},
     };
-    if (p->answer == PLACE_NO_BUDGET)
+    switch (p->answer) {
+    case PLACE_NO_BUDGET:
         return no_budget(a, s, p);
-    return answers[p->answer];
+    case PLACE_TOO_LONG:
+        return too_long(a, s, p);
+    case PLACE_TYPE_REFUSED:
+        return type_refused(a, s, p);
+    case PLACE_TOO_MANY_GPUS:
+        return too_many_gpus(a, s, p);
+    case PLACE_TOO_MANY_WAITING:
+        return too_many_waiting(a, s, p);
+    default:
+        return answers[p->answer];
+    }
 }

@@ -31,7 +31,32 @@ const struct route routes[] = {
 
     /* home */
     ROUTE(GET, "/", ROLE_PERSON, 0, load_home, page_show),
-    ROUTE(POST, "/join", ROLE_PERSON, ROUTE_FORM, load_join, show_joined),
+
+    /* GPU-hours: what is left, what was used */
+    ROUTE(GET, "/balance", ROLE_PERSON, 0, load_balance, page_show),
+    ROUTE(GET, "/statements", ROLE_PERSON, 0, load_statements, page_show),
+    ROUTE(GET, "/statements/:month", ROLE_PERSON, 0, load_statement, page_show),
+    ROUTE(GET, "/statements/:month/:file", ROLE_PERSON, 0, load_statement_file,
+          show_statement_file),
+
+    /* projects: their people, and what those ask for */
+    ROUTE(GET, "/projects/:name", ROLE_PERSON, 0, load_project, page_show),
+    ROUTE(GET, "/projects/:name/members/:person", ROLE_PERSON, 0, load_member, page_show),
+    ROUTE(POST, "/projects/:name/members/:person/role", ROLE_PERSON, ROUTE_FORM,
+          load_member_role, show_member_changed),
+    ROUTE(POST, "/projects/:name/members/:person/limit", ROLE_PERSON, ROUTE_FORM,
+          load_member_limit, show_member_changed),
+    ROUTE(POST, "/projects/:name/members/:person/remove", ROLE_PERSON, ROUTE_FORM,
+          load_member_remove, show_member_removed),
+    ROUTE(GET, "/requests", ROLE_PERSON, 0, load_requests, page_show),
+    ROUTE(POST, "/requests/join", ROLE_PERSON, ROUTE_FORM, load_ask_join, show_asked),
+    ROUTE(POST, "/requests/project", ROLE_PERSON, ROUTE_FORM, load_ask_project, show_asked),
+    ROUTE(POST, "/requests/hours", ROLE_PERSON, ROUTE_FORM, load_ask_hours, show_asked),
+    ROUTE(GET, "/requests/:id", ROLE_PERSON, 0, load_request, page_show),
+    ROUTE(POST, "/requests/:id/answer", ROLE_PERSON, ROUTE_FORM, load_request_answer,
+          show_request_answered),
+    ROUTE(POST, "/requests/:id/withdraw", ROLE_PERSON, ROUTE_FORM, load_request_withdraw,
+          show_request_answered),
 
     /* jobs */
     ROUTE(GET, "/jobs", ROLE_PERSON, 0, load_jobs, page_show),
@@ -47,6 +72,7 @@ const struct route routes[] = {
     /* the API */
     ROUTE(GET, "/api/v1/session", ROLE_PERSON, ROUTE_API, api_load_session, api_show),
     ROUTE(GET, "/api/v1/projects", ROLE_PERSON, ROUTE_API, api_load_projects, api_show),
+    ROUTE(GET, "/api/v1/balance", ROLE_PERSON, ROUTE_API, api_load_balance, api_show),
     ROUTE(GET, "/api/v1/jobs", ROLE_PERSON, ROUTE_API, api_load_jobs, api_show),
     ROUTE(POST, "/api/v1/jobs", ROLE_PERSON, ROUTE_API, api_load_place, api_show_placed),
     ROUTE(GET, "/api/v1/jobs/:id", ROLE_PERSON, ROUTE_API, api_load_job, api_show),

@@ -15,13 +15,35 @@ static const char *or_empty(const char *text)
     return text ? text : "";
 }
 
+static bool to_local(int64_t at_ms, struct tm *out)
+{
+    time_t seconds = (time_t)(at_ms / 1000);
+    return at_ms != 0 && localtime_r(&seconds, out);
+}
+
 const char *shown_time(struct arena *a, int64_t at_ms)
 {
     char text[64];
-    time_t seconds = (time_t)(at_ms / 1000);
-    struct tm local;
-    if (at_ms == 0 || !localtime_r(&seconds, &local) ||
-        !strftime(text, sizeof(text), "%Y-%m-%d %H:%M %Z", &local))
+    struct tm t;
+    if (!to_local(at_ms, &t) || !strftime(text, sizeof(text), "%Y-%m-%d %H:%M %Z", &t))
+        return "";
+    return or_empty(arena_dup(a, text));
+}
+
+const char *shown_date(struct arena *a, int64_t at_ms)
+{
+    char text[64];
+    struct tm t;
+    if (!to_local(at_ms, &t) || !strftime(text, sizeof(text), "%-d %B %Y", &t))
+        return "";
+    return or_empty(arena_dup(a, text));
+}
+
+const char *shown_clock(struct arena *a, int64_t at_ms)
+{
+    char text[16];
+    struct tm t;
+    if (!to_local(at_ms, &t) || !strftime(text, sizeof(text), "%H:%M:%S", &t))
         return "";
     return or_empty(arena_dup(a, text));
 }

@@ -13,6 +13,8 @@
 #include "runner/base/arena.h"
 
 const char *shown_time(struct arena *a, int64_t at_ms);  /* "2026-11-23 20:15 CET"; 0: "" */
+const char *shown_date(struct arena *a, int64_t at_ms);  /* "23 November 2026"; 0: "" */
+const char *shown_clock(struct arena *a, int64_t at_ms); /* "20:15:02" */
 const char *shown_duration(struct arena *a, int64_t ms); /* "1 d 12 h", "2 h 30 min", "45 s" */
 const char *shown_size(struct arena *a, int64_t bytes);  /* "1.4 MiB" */
 const char *shown_hours(struct arena *a,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Allocations: GPU-hours granted to a project for a term. Opened, granted and used by ledger.h;
- * here is what an administrator changes about them without moving GPU-time, each one audited
- * change. */
+/* Allocations: GPU-hours granted to a project for a term. Opened and granted by posting.h,
+ * used by ledger.h; here is what an administrator changes about them without moving
+ * GPU-time, each one audited change. */
 #ifndef FF_QUOTA_ALLOCATION_H
 #define FF_QUOTA_ALLOCATION_H
 

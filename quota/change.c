@@ -42,8 +42,8 @@ static int run_once(struct db *db, const struct change_by *by, const struct chan
     if (r < 0)
         return r;
     r = db_exec(db, SQL_AUDIT_ADD,
-                DB_ARGS(DB_STR(by->actor), DB_STR(c->verb), DB_STR(c->object),
-                        DB_STR(by->reason), DB_STR(buf_text(&before)), DB_STR(c->after),
+                DB_ARGS(DB_STR(by->actor), DB_STR(by->origin), DB_STR(c->verb),
+                        DB_STR(c->object), DB_STR(by->reason), DB_STR(buf_text(&before)), DB_STR(c->after),
                         DB_STR(by->key)),
                 NULL, e);
     if (r == -EEXIST) /* the key came in beside us and is committed now: look again */

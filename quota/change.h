@@ -16,9 +16,9 @@
 
 enum { CHANGE_KEY_MAX = 64, CHANGE_REASON_MAX = 200, CHANGE_TEXT_MAX = 2000 };
 
-/* Who, why, and under which key. */
+/* Who, from where ("quota HOST", "portal ADDRESS"), why, and under which key. */
 struct change_by {
-    const char *actor, *reason, *key;
+    const char *actor, *origin, *reason, *key;
     bool is_dry_run; /* do all of it, then roll it back */
 };
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "quota/job_page.h"
 #include "runner/base/buf.h"
 #include "runner/base/xnew.h"
 
@@ -98,22 +99,10 @@ void job_list_done(struct job_list *l)
     *l = (struct job_list){0};
 }
 
-/* "queued,running": the names of the states in the set, for FIND_IN_SET; "" for all. */
-static void put_states(unsigned states, struct buf *out)
-{
-    for (int s = JOB_QUEUED; s < JOB_STATES; s++)
-        if (states & JOBS_STATE(s))
-            buf_printf(out, "%s%s", out->len ? "," : "", job_state_name((enum job_state)s));
-}
-
-static int read_jobs(struct db_rows *rows, int limit, struct job_list *out, struct err *e)
+static int read_jobs(struct db_rows *rows, struct job_list *out, struct err *e)
 {
     int r;
     while ((r = db_rows_next(rows, e)) > 0) {
-        if (out->count == (size_t)limit) {
-            out->has_more = true;
-            return 0;
-        }
         out->rows = xgrow(out->rows, out->count + 1, sizeof(*out->rows));
         r = read_job(rows, &out->rows[out->count++], e);
         if (r < 0)
@@ -122,23 +111,33 @@ static int read_jobs(struct db_rows *rows, int limit, struct job_list *out, stru
     return r;
 }
 
+/* "[7,4,1]" */
+static void put_numbers(const int64_t *ids, size_t count, struct buf *out)
+{
+    for (size_t i = 0; i < count; i++)
+        buf_printf(out, "%s%lld", i ? "," : "[", (long long)ids[i]);
+    buf_put(out, count ? "]" : "[]");
+}
+
 int jobs_list(struct db *db, const struct jobs_filter *f, struct job_list *out, struct err *e)
 {
-    AUTO(buf_done) struct buf states = BUF_INIT(256);
+    AUTO(buf_done)
+    struct buf numbers = BUF_INIT((JOBS_LIMIT_MAX + 2) * sizeof("18446744073709551615"));
     AUTO(db_rows_freep) struct db_rows *rows = NULL;
     AUTO(job_list_done) struct job_list found = {0};
-    int limit = f->limit > 0 && f->limit < JOBS_LIMIT_MAX ? f->limit : JOBS_LIMIT_MAX;
-    put_states(f->states, &states);
-    int r = db_select(db, SQL_JOBS_LIST,
-                      DB_ARGS(DB_I64(f->person_id), DB_I64(f->person_id), DB_I64(f->project_id),
-                              DB_I64(f->project_id), DB_I64(f->tenant_id), DB_I64(f->tenant_id),
-                              DB_I64(f->viewer_id), DB_I64(f->viewer_id), DB_I64(f->viewer_id),
-                              DB_I64(f->viewer_id), DB_STR(buf_text(&states)),
-                              DB_STR(buf_text(&states)), DB_I64(f->before_id),
-                              DB_I64(f->before_id), DB_I64(limit + 1)),
-                      &rows, e);
-    if (r == 0)
-        r = read_jobs(rows, limit, &found, e);
+    int64_t ids[JOBS_LIMIT_MAX + 1];
+    size_t limit =
+        f->limit > 0 && f->limit < JOBS_LIMIT_MAX ? (size_t)f->limit : JOBS_LIMIT_MAX;
+    size_t count;
+    int r = job_page_find(db, f, limit + 1, ids, &count, e);
+    if (r < 0)
+        return r;
+    found.has_more = count > limit;
+    put_numbers(ids, found.has_more ? limit : count, &numbers);
+    if (count > 0)
+        r = db_select(db, SQL_JOBS_ROWS, DB_ARGS(DB_STR(buf_text(&numbers))), &rows, e);
+    if (r == 0 && count > 0)
+        r = read_jobs(rows, &found, e);
     if (r < 0)
         return r;
     *out = found;

@@ -4,94 +4,157 @@
  * twice. */
 #include "quota/ledger.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The columns of a procedure's answer after `outcome`. */
-enum { OUTCOME_MAX = 32, NUMBERS_MAX = 4 };
+#include "quota/answer.h"
+#include "runner/base/jget.h"
 
-struct answer {
-    char outcome[OUTCOME_MAX];
-    int64_t numbers[NUMBERS_MAX];
-};
+enum { EXPIRE_MAX = 256 };
 
-static int read_answer(struct db *db, enum sql id, struct db_args args, struct answer *out,
-                       struct err *e)
+/* The words of enum place_answer, in its order. */
+static const char *const place_words[] = {
+    "placed",       "same",          "other_content",    "no_budget", "no_allocation",
+    "no_project",   "closed",        "disabled",         "no_price",  "too_long",
+    "type_refused", "too_many_gpus", "too_many_waiting", NULL};
+
+static int read_place(struct db *db, struct db_args args, struct place_result *out,
+                      struct err *e)
 {
     AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int r = db_select(db, id, args, &rows, e);
-    if (r < 0)
-        return r;
-    r = db_rows_next(rows, e);
-    if (r < 0)
-        return r;
+    int r = db_select(db, SQL_JOB_PLACE, args, &rows, e);
     if (r == 0)
-        return err_set(e, -EIO, "database: a procedure gave no answer");
-    *out = (struct answer){0};
-    strncpy(out->outcome, db_rows_text(rows, 0), OUTCOME_MAX - 1);
-    for (unsigned i = 1; i < db_rows_columns(rows) && i <= NUMBERS_MAX; i++)
-        out->numbers[i - 1] = db_rows_i64(rows, i);
+        r = db_rows_next(rows, e);
+    if (r <= 0)
+        return r < 0 ? r : err_set(e, -EIO, "database: job_place gave no answer");
+    r = answer_find(place_words, db_rows_text(rows, 0), e);
+    if (r < 0)
+        return r;
+    *out = (struct place_result){.answer = (enum place_answer)r,
+                                 .job = db_rows_i64(rows, 1),
+                                 .hold_gpums = db_rows_i64(rows, 2),
+                                 .free_gpums = db_rows_i64(rows, 3),
+                                 .allocation = db_rows_i64(rows, 4),
+                                 .limit_value = db_rows_i64(rows, 6),
+                                 .limit_there = db_rows_i64(rows, 7)};
+    snprintf(out->limit_scope, sizeof(out->limit_scope), "%s", db_rows_text(rows, 5));
+    snprintf(out->limit_text, sizeof(out->limit_text), "%s", db_rows_text(rows, 8));
     return 0;
-}
-
-static int call(struct db *db, enum sql id, struct db_args args, struct answer *out,
-                struct err *e)
-{
-    struct db_again again = DB_AGAIN(LEDGER_PATIENCE_MS);
-    int r;
-    do
-        r = read_answer(db, id, args, out, e);
-    while (db_again(db, &again, r));
-    return r;
-}
-
-/* The place of `word` in a NULL-terminated list, which is the value of its enum. */
-static int find_word(const char *const *words, const char *word, struct err *e)
-{
-    for (int i = 0; words[i]; i++)
-        if (!strcmp(words[i], word))
-            return i;
-    return err_set(e, -EIO, "database: unknown answer '%s'", word);
 }
 
 int ledger_place(struct db *db, const struct place_ask *ask, struct place_result *out,
                  struct err *e)
 {
-    static const char *const words[] = {
-        "placed",     "same",   "other_content", "no_budget", "no_allocation",
-        "no_project", "closed", "disabled",      "no_price",  NULL};
     const struct spec *s = ask->spec;
     char hash[DIGEST_HEX];
     AUTO(cleanup_free) char *text = spec_text(s);
-    struct answer a;
+    struct db_again again = DB_AGAIN(LEDGER_PATIENCE_MS);
+    int r;
     spec_hash(s, hash);
-    int r =
-        call(db, SQL_JOB_PLACE,
-             DB_ARGS(DB_I64(ask->person_id), DB_STR(ask->key), DB_STR(hash), DB_STR(s->project),
-                     DB_I64(s->allocation), DB_STR(spec_kind_name(s->kind)), DB_STR(s->name),
-                     DB_I64(s->nodes), DB_I64(s->gpus_per_node), DB_STR(s->gpu_type),
-                     DB_I64(s->cpus), DB_I64(s->memory_bytes), DB_I64(s->time_limit_ms),
-                     DB_I64(s->checkpoint), DB_I64(s->checkpoint_interval_ms),
-                     DB_I64(s->retries), DB_STR(spec_priority_name(s->priority)), DB_STR(text)),
-             &a, e);
+    do
+        r = read_place(
+            db,
+            DB_ARGS(DB_I64(ask->person_id), DB_STR(ask->key), DB_STR(hash), DB_STR(s->project),
+                    DB_I64(s->allocation), DB_STR(spec_kind_name(s->kind)), DB_STR(s->name),
+                    DB_I64(s->nodes), DB_I64(s->gpus_per_node), DB_STR(s->gpu_type),
+                    DB_I64(s->cpus), DB_I64(s->memory_bytes), DB_I64(s->time_limit_ms),
+                    DB_I64(s->checkpoint), DB_I64(s->checkpoint_interval_ms),
+                    DB_I64(s->retries), DB_STR(spec_priority_name(s->priority)), DB_STR(text)),
+            out, e);
+    while (db_again(db, &again, r));
+    return r;
+}
+
+/* One ask as job_place_many() reads it. */
+static json_t *ask_json(const struct place_ask *ask)
+{
+    const struct spec *s = ask->spec;
+    char hash[DIGEST_HEX];
+    AUTO(cleanup_free) char *text = spec_text(s);
+    spec_hash(s, hash);
+    return json_pack("{sI ss ss ss sI ss ss sI sI ss sI sI sI si sI sI ss ss}", "person",
+                     (json_int_t)ask->person_id, "key", ask->key, "hash", hash, "project",
+                     s->project, "allocation", (json_int_t)s->allocation, "kind",
+                     spec_kind_name(s->kind), "name", s->name, "nodes", (json_int_t)s->nodes,
+                     "gpus_per_node", (json_int_t)s->gpus_per_node, "gpu_type", s->gpu_type,
+                     "cpus", (json_int_t)s->cpus, "memory_bytes", (json_int_t)s->memory_bytes,
+                     "time_limit_ms", (json_int_t)s->time_limit_ms, "checkpoint",
+                     (int)s->checkpoint, "checkpoint_interval_ms",
+                     (json_int_t)s->checkpoint_interval_ms, "retries", (json_int_t)s->retries,
+                     "priority", spec_priority_name(s->priority), "spec", text);
+}
+
+/* One row of its answers: the columns of job_place(). */
+static int read_row(const json_t *row, struct place_result *out, struct err *e)
+{
+    const char *word = json_string_value(json_array_get(row, 0));
+    const char *scope = json_string_value(json_array_get(row, 5));
+    const char *text = json_string_value(json_array_get(row, 8));
+    int r = answer_find(place_words, word ? word : "", e);
     if (r < 0)
         return r;
-    r = find_word(words, a.outcome, e);
-    if (r < 0)
-        return r;
-    *out = (struct place_result){(enum place_answer)r, a.numbers[0], a.numbers[1], a.numbers[2],
-                                 a.numbers[3]};
+    *out = (struct place_result){
+        .answer = (enum place_answer)r,
+        .job = json_integer_value(json_array_get(row, 1)),
+        .hold_gpums = json_integer_value(json_array_get(row, 2)),
+        .free_gpums = json_integer_value(json_array_get(row, 3)),
+        .allocation = json_integer_value(json_array_get(row, 4)),
+        .limit_value = json_integer_value(json_array_get(row, 6)),
+        .limit_there = json_integer_value(json_array_get(row, 7)),
+    };
+    snprintf(out->limit_scope, sizeof(out->limit_scope), "%s", scope ? scope : "");
+    snprintf(out->limit_text, sizeof(out->limit_text), "%s", text ? text : "");
     return 0;
+}
+
+static int read_many(struct db *db, const char *asks, size_t count, struct place_result *out,
+                     struct err *e)
+{
+    AUTO(db_rows_freep) struct db_rows *rows = NULL;
+    AUTO(json_freep) json_t *answers = NULL;
+    int r = db_select(db, SQL_JOB_PLACE_MANY, DB_ARGS(DB_STR(asks)), &rows, e);
+    if (r == 0)
+        r = db_rows_next(rows, e);
+    if (r < 0)
+        return r;
+    if (r > 0)
+        answers = json_loads(db_rows_text(rows, 1), 0, NULL);
+    if (json_array_size(answers) != count)
+        return err_set(e, -EIO, "database: job_place_many gave no answer");
+    r = 0;
+    for (size_t i = 0; r == 0 && i < count; i++)
+        r = read_row(json_array_get(answers, i), &out[i], e);
+    return r;
+}
+
+int ledger_place_many(struct db *db, const struct place_ask *asks, size_t count,
+                      struct place_result *out, struct err *e)
+{
+    AUTO(json_freep) json_t *all = json_array();
+    assert(count <= PLACE_MANY_MAX);
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(all, ask_json(&asks[i]));
+    AUTO(cleanup_free) char *text = json_dumps(all, JSON_COMPACT);
+    struct db_again again = DB_AGAIN(LEDGER_PATIENCE_MS);
+    int r;
+    if (!text)
+        return -ENOMEM;
+    do
+        r = read_many(db, text, count, out, e);
+    while (db_again(db, &again, r));
+    return r;
 }
 
 int ledger_lease(struct db *db, const char *holder, int64_t epoch, int64_t ttl_ms,
                  struct lease *out, struct err *e)
 {
     struct answer a;
-    int r =
-        read_answer(db, SQL_LEASE_TAKE, DB_ARGS(DB_STR(holder), DB_I64(epoch), DB_I64(ttl_ms)),
-                    &a, e); /* not repeated: a late answer is worth nothing */
+    int r = answer_call_once(db, SQL_LEASE_TAKE,
+                             DB_ARGS(DB_STR(holder), DB_I64(epoch), DB_I64(ttl_ms)), &a,
+                             e); /* not repeated: a late answer is worth nothing */
     if (r == 0)
         *out = (struct lease){!strcmp(a.outcome, "held"), a.numbers[0], a.numbers[1]};
     return r;
@@ -101,11 +164,11 @@ int ledger_attempt(struct db *db, int64_t epoch, const struct attempt_ask *ask,
                    struct attempt_made *out, struct err *e)
 {
     struct answer a;
-    int r = call(db, SQL_ATTEMPT_CREATE,
-                 DB_ARGS(DB_I64(epoch), DB_I64(ask->job), DB_I64(ask->seq), DB_STR(ask->token),
-                         DB_STR(ask->executor), DB_STR(ask->place), DB_I64(ask->gpus),
-                         DB_I64(ask->weight_permille)),
-                 &a, e);
+    int r = answer_call(db, SQL_ATTEMPT_CREATE,
+                        DB_ARGS(DB_I64(epoch), DB_I64(ask->job), DB_I64(ask->seq),
+                                DB_STR(ask->token), DB_STR(ask->executor), DB_STR(ask->place),
+                                DB_I64(ask->gpus), DB_I64(ask->weight_permille)),
+                        &a, e);
     if (r == 0)
         *out = (struct attempt_made){a.numbers[0], a.numbers[1]};
     return r;
@@ -114,85 +177,119 @@ int ledger_attempt(struct db *db, int64_t epoch, const struct attempt_ask *ask,
 int ledger_move(struct db *db, int64_t epoch, const struct move_ask *ask, struct err *e)
 {
     struct answer a;
-    return call(db, SQL_JOB_MOVE,
-                DB_ARGS(DB_I64(epoch), DB_I64(ask->job), DB_I64(ask->seq),
-                        DB_STR(job_event_name(ask->event)), DB_STR(job_state_name(ask->state)),
-                        DB_I64_OR_NULL(ask->attempt), DB_I64(ask->at_ms), DB_STR(ask->note)),
-                &a, e);
+    return answer_call(db, SQL_JOB_MOVE,
+                       DB_ARGS(DB_I64(epoch), DB_I64(ask->job), DB_I64(ask->seq),
+                               DB_STR(job_event_name(ask->event)),
+                               DB_STR(job_state_name(ask->state)), DB_I64_OR_NULL(ask->attempt),
+                               DB_I64(ask->at_ms), DB_STR(ask->note)),
+                       &a, e);
+}
+
+static struct db_value exit_value(int64_t exit_code)
+{
+    return exit_code < 0 ? DB_NULL : DB_I64(exit_code);
 }
 
 int ledger_end(struct db *db, int64_t epoch, const struct move_ask *ask,
                const struct attempt_end *end, struct err *e)
 {
     struct answer a;
-    return call(db, SQL_ATTEMPT_END,
-                DB_ARGS(DB_I64(epoch), DB_I64(ask->job), DB_I64(ask->seq),
-                        DB_STR(job_event_name(ask->event)), DB_STR(job_state_name(ask->state)),
-                        DB_I64(ask->attempt), DB_I64(ask->at_ms), DB_I64(end->run_ms),
-                        DB_I64(end->chargeable_ms), DB_I64(end->charge_gpums),
-                        DB_STR(end->cause),
-                        end->exit_code < 0 ? DB_NULL : DB_I64(end->exit_code),
-                        DB_I64_OR_NULL(end->signal_no), DB_STR(ask->note)),
-                &a, e);
+    return answer_call(
+        db, SQL_ATTEMPT_END,
+        DB_ARGS(DB_I64(epoch), DB_I64(ask->job), DB_I64(ask->seq),
+                DB_STR(job_event_name(ask->event)), DB_STR(job_state_name(ask->state)),
+                DB_I64(ask->attempt), DB_I64(ask->at_ms), DB_I64(end->run_ms),
+                DB_I64(end->chargeable_ms), DB_I64(end->charge_gpums),
+                DB_I64(end->sampled_gpums), DB_I64(end->idle_gpums), DB_STR(end->cause),
+                exit_value(end->exit_code), DB_I64_OR_NULL(end->signal_no), DB_STR(ask->note)),
+        &a, e);
 }
 
-int ledger_charge(struct db *db, int64_t epoch, int64_t attempt, int month, int64_t gpums,
-                  struct err *e)
+int ledger_charge(struct db *db, int64_t epoch, const struct charge_ask *ask, struct err *e)
 {
     struct answer a;
-    return call(db, SQL_CHARGE_POST,
-                DB_ARGS(DB_I64(epoch), DB_I64(attempt), DB_I64(month), DB_I64(gpums)), &a, e);
+    return answer_call(db, SQL_CHARGE_POST,
+                       DB_ARGS(DB_I64(epoch), DB_I64(ask->attempt), DB_I64(ask->month),
+                               DB_I64(ask->gpums), DB_I64(ask->raw_gpums)),
+                       &a, e);
+}
+
+int ledger_refund(struct db *db, int64_t epoch, int64_t attempt, int64_t gpums,
+                  const char *cause, struct err *e)
+{
+    struct answer a;
+    return answer_call(db, SQL_ATTEMPT_REFUND,
+                       DB_ARGS(DB_I64(epoch), DB_I64(attempt), DB_I64(gpums), DB_STR(cause)),
+                       &a, e);
+}
+
+static int check_charged(const struct answer *a, int64_t job, struct err *e)
+{
+    if (!strcmp(a->outcome, "ok"))
+        return 0;
+    return err_set(e, -EBUSY, "job %lld: a charge is missing", (long long)job);
 }
 
 int ledger_finish(struct db *db, int64_t epoch, const struct move_ask *ask, int64_t exit_code,
                   struct err *e)
 {
     struct answer a;
-    int r = call(db, SQL_JOB_FINISH,
-                 DB_ARGS(DB_I64(epoch), DB_I64(ask->job), DB_I64(ask->seq),
-                         DB_STR(job_event_name(ask->event)), DB_STR(job_state_name(ask->state)),
-                         exit_code < 0 ? DB_NULL : DB_I64(exit_code), DB_STR(ask->note)),
-                 &a, e);
-    if (r == 0 && strcmp(a.outcome, "ok"))
-        r = err_set(e, -EBUSY, "job %lld: a charge is missing", (long long)ask->job);
+    int r = answer_call(db, SQL_JOB_FINISH,
+                        DB_ARGS(DB_I64(epoch), DB_I64(ask->job), DB_I64(ask->seq),
+                                DB_STR(job_event_name(ask->event)),
+                                DB_STR(job_state_name(ask->state)), exit_value(exit_code),
+                                DB_STR(ask->note)),
+                        &a, e);
+    return r < 0 ? r : check_charged(&a, ask->job, e);
+}
+
+int ledger_settle(struct db *db, int64_t epoch, const struct settle_ask *ask, struct err *e)
+{
+    const struct move_ask *end = &ask->end, *finish = &ask->finish;
+    const struct attempt_end *f = &ask->figures;
+    const struct charge_ask *c = &ask->charge;
+    struct answer a;
+    assert(finish->seq == end->seq + 1);
+    int r = answer_call(
+        db, SQL_JOB_SETTLE,
+        DB_ARGS(DB_I64(epoch), DB_I64(end->job), DB_I64(end->attempt), DB_I64(end->seq),
+                DB_I64(end->at_ms), DB_I64(f->run_ms), DB_I64(f->chargeable_ms),
+                DB_I64(f->charge_gpums), DB_I64(f->sampled_gpums), DB_I64(f->idle_gpums),
+                DB_STR(f->cause), exit_value(f->exit_code), DB_I64_OR_NULL(f->signal_no),
+                DB_STR(end->note), DB_I64(c->month), DB_I64(c->gpums), DB_I64(c->raw_gpums),
+                DB_STR(ask->refund_cause), DB_I64(ask->refund_gpums),
+                DB_STR(job_event_name(finish->event)), DB_STR(job_state_name(finish->state)),
+                exit_value(ask->exit_code), DB_STR(finish->note)),
+        &a, e);
+    return r < 0 ? r : check_charged(&a, end->job, e);
+}
+
+/* The allocations whose term is over and that have something free, at most EXPIRE_MAX. */
+static int read_expirable(struct db *db, int limit, int64_t *out_ids, int *out_count,
+                          struct err *e)
+{
+    AUTO(db_rows_freep) struct db_rows *rows = NULL;
+    int n = 0, r = db_select(db, SQL_EXPIRABLE, DB_ARGS(DB_I64(limit)), &rows, e);
+    while (r == 0 && n < limit && (r = db_rows_next(rows, e)) > 0) {
+        out_ids[n++] = db_rows_i64(rows, 0);
+        r = 0;
+    }
+    *out_count = n;
     return r;
 }
 
-static int grant_answer(const struct answer *a, enum grant_answer *out, int64_t *out_number,
-                        struct err *e)
+int ledger_expire(struct db *db, int64_t epoch, int limit, int *out_count, struct err *e)
 {
-    static const char *const words[] = {"done", "same", "other_content", NULL};
-    if (!strncmp(a->outcome, "no_", 3)) {
-        *out = GRANT_NOT_FOUND;
-        return 0;
+    int64_t ids[EXPIRE_MAX];
+    struct answer a;
+    int count, done = 0;
+    int r = read_expirable(db, limit < EXPIRE_MAX ? limit : EXPIRE_MAX, ids, &count, e);
+    for (int i = 0; r == 0 && i < count; i++) {
+        r = answer_call(db, SQL_ALLOCATION_EXPIRE, DB_ARGS(DB_I64(epoch), DB_I64(ids[i])), &a,
+                        e);
+        done += r == 0 && !strcmp(a.outcome, "done");
     }
-    int r = find_word(words, a->outcome, e);
-    if (r < 0)
-        return r;
-    *out = (enum grant_answer)r;
-    *out_number = a->numbers[0];
-    return 0;
-}
-
-int ledger_open(struct db *db, const struct grant_ask *ask, enum grant_answer *out,
-                int64_t *out_allocation, struct err *e)
-{
-    struct answer a;
-    int r = call(db, SQL_ALLOCATION_OPEN,
-                 DB_ARGS(DB_STR(ask->project), DB_I64(ask->from_ms), DB_I64(ask->until_ms),
-                         DB_I64(ask->gpums), DB_STR(ask->actor), DB_STR(ask->reason),
-                         DB_STR(ask->reference), DB_STR(ask->key)),
-                 &a, e);
-    return r < 0 ? r : grant_answer(&a, out, out_allocation, e);
-}
-
-int ledger_grant(struct db *db, const struct grant_ask *ask, enum grant_answer *out,
-                 int64_t *out_free_gpums, struct err *e)
-{
-    struct answer a;
-    int r = call(db, SQL_GRANT_POST,
-                 DB_ARGS(DB_I64(ask->allocation), DB_I64(ask->gpums), DB_STR(ask->actor),
-                         DB_STR(ask->reason), DB_STR(ask->reference), DB_STR(ask->key)),
-                 &a, e);
-    return r < 0 ? r : grant_answer(&a, out, out_free_gpums, e);
+    if (r == 0)
+        *out_count = done;
+    return r;
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The double-entry ledger of GPU-time: the only code that moves any, and the only way a job's
- * state changes, because both happen in one transaction.
+/* The double-entry ledger of GPU-time, as portald and runnerd use it: the way a job gets its hold
+ * and the only way its state changes, because both happen in one transaction. What administrators
+ * post is posting.h's.
  *
- * Every function calls one stored procedure of db/migrations/ (0002, 0003): one transaction,
- * one round trip. A refusal is an answer (an enum), not an error. Errors that mean "repeat"
+ * Every function calls one stored procedure of db/migrations/: one transaction, one round trip. A refusal is an answer (an enum), not an error. Errors that mean "repeat"
  * (deadlock, lost connection) are repeated here for up to LEDGER_PATIENCE_MS; that is harmless,
  * because each write carries a key: request key, launch token, (job, seq), (attempt, month).
  * Blocks; a worker's or a command-line tool's business. Returns 0 or the errors of db.h; -EPERM
@@ -28,10 +28,14 @@ enum place_answer {
     PLACE_OTHER_CONTENT, /* this key was used for another request */
     PLACE_NO_BUDGET, /* no allocation of the project has hold_gpums free; free_gpums is the best */
     PLACE_NO_ALLOCATION, /* the project has none that is open and in its term (or not the one named) */
-    PLACE_NO_PROJECT, /* no such project, or the person is no member: not told apart */
-    PLACE_CLOSED,     /* the project or the tenant is closed */
-    PLACE_DISABLED,   /* the person is disabled */
-    PLACE_NO_PRICE,   /* the site has no such GPU type */
+    PLACE_NO_PROJECT,       /* no such project, or the person is no member: not told apart */
+    PLACE_CLOSED,           /* the project or the tenant is closed */
+    PLACE_DISABLED,         /* the person is disabled */
+    PLACE_NO_PRICE,         /* the site has no such GPU type */
+    PLACE_TOO_LONG,         /* limit_value: the longest time limit allowed, in ms */
+    PLACE_TYPE_REFUSED,     /* limit_text: the GPU types allowed, separated by commas */
+    PLACE_TOO_MANY_GPUS,    /* more than may ever run at once; limit_value: how many may */
+    PLACE_TOO_MANY_WAITING, /* limit_value: jobs that may wait, limit_there: that wait now */
 };
 
 struct place_ask {
@@ -40,13 +44,25 @@ struct place_ask {
     const struct spec *spec;
 };
 
+enum { PLACE_TEXT_MAX = 500, PLACE_MANY_MAX = 64 };
+
 struct place_result {
     enum place_answer answer;
     int64_t job, hold_gpums, free_gpums, allocation; /* 0 where the answer has none */
+    /* The limit that refused it: whose it is ("everyone", "person", "project", "tenant"). */
+    char limit_scope[16];
+    int64_t limit_value, limit_there;
+    char limit_text[PLACE_TEXT_MAX + 1];
 };
 
 int ledger_place(struct db *db, const struct place_ask *ask, struct place_result *out,
                  struct err *e);
+
+/* Several in one transaction, each answered for itself: a refused one keeps none of the others
+ * out. At most PLACE_MANY_MAX; out[count]. On an error none is answered: repeat all with their
+ * keys. */
+int ledger_place_many(struct db *db, const struct place_ask *asks, size_t count,
+                      struct place_result *out, struct err *e);
 
 /* ---- runnerd: the life of a job. `epoch` is the lease's; `seq` is that of the new event, one
  * more than the job's last. */
@@ -90,44 +106,58 @@ int ledger_move(struct db *db, int64_t epoch, const struct move_ask *ask, struct
 
 struct attempt_end {
     int64_t run_ms, chargeable_ms;
-    int64_t charge_gpums; /* what its charges will come to, over all months */
-    const char *cause;    /* exit, limit, cancelled, suspended, lost … */
-    int64_t exit_code;    /* -1: none */
-    int64_t signal_no;    /* 0: none */
+    int64_t charge_gpums;              /* what its charges will come to, over all months */
+    int64_t sampled_gpums, idle_gpums; /* GPU-time looked at, and found idle, without weight */
+    const char *cause; /* exit, limit, cancelled, suspended, preempted, maintenance, lost … */
+    int64_t exit_code; /* -1: none */
+    int64_t signal_no; /* 0: none */
 };
 
 /* The attempt's end (event ended or suspended) with its figures; then the charges, month by
- * month. */
+ * month, each with ledger_charge(). */
 int ledger_end(struct db *db, int64_t epoch, const struct move_ask *ask,
                const struct attempt_end *end, struct err *e);
 
-/* Posts what the attempt used in one month; posting again does no harm. */
-int ledger_charge(struct db *db, int64_t epoch, int64_t attempt, int month, int64_t gpums,
-                  struct err *e);
+/* What one attempt used in one month. */
+struct charge_ask {
+    int64_t attempt;
+    int month;
+    int64_t gpums, raw_gpums; /* weighted; GPUs × time without weight */
+};
+
+/* Posts a charge; posting again does no harm. For an attempt that still runs it is at most what is
+ * left of its job's hold. In a month that is closed it is booked in the open one and says which
+ * it corrects. */
+int ledger_charge(struct db *db, int64_t epoch, const struct charge_ask *ask, struct err *e);
+
+/* Gives back a part of what an attempt was charged, once for each attempt, for a cause of the
+ * site's: "node_fault", "preempted", "maintenance". While the job lives it returns to its hold,
+ * afterwards to its allocation, or to `expired` when the term is over. Less is given when less is
+ * left of the charge. */
+int ledger_refund(struct db *db, int64_t epoch, int64_t attempt, int64_t gpums,
+                  const char *cause, struct err *e);
 
 /* The job's last event: the rest of its hold is released. exit_code -1: none. -EBUSY: a charge
  * is missing. */
 int ledger_finish(struct db *db, int64_t epoch, const struct move_ask *ask, int64_t exit_code,
                   struct err *e);
 
-/* ---- quota: GPU-time comes in */
-
-enum grant_answer { GRANT_DONE, GRANT_SAME, GRANT_OTHER_CONTENT, GRANT_NOT_FOUND };
-
-struct grant_ask {
-    const char *project;       /* ledger_open() */
-    int64_t from_ms, until_ms; /* ledger_open(): the term */
-    int64_t allocation;        /* ledger_grant() */
-    int64_t gpums;
-    const char *actor, *reason, *reference, *key;
+/* ledger_end(), one ledger_charge(), ledger_refund() (when refund_cause is not NULL) and
+ * ledger_finish() in one transaction: the end of a job whose last attempt has at most one month
+ * to be charged still. end->seq + 1 is the last event's. */
+struct settle_ask {
+    struct move_ask end; /* event ended */
+    struct attempt_end figures;
+    struct charge_ask charge; /* gpums 0: nothing to post */
+    const char *refund_cause;
+    int64_t refund_gpums;
+    struct move_ask finish; /* the job's last event */
+    int64_t exit_code;
 };
+int ledger_settle(struct db *db, int64_t epoch, const struct settle_ask *ask, struct err *e);
 
-/* Opens an allocation for a term with its first grant; *out_allocation gets its number. */
-int ledger_open(struct db *db, const struct grant_ask *ask, enum grant_answer *out,
-                int64_t *out_allocation, struct err *e);
-
-/* Grants more to an allocation; *out_free_gpums gets what is free now. */
-int ledger_grant(struct db *db, const struct grant_ask *ask, enum grant_answer *out,
-                 int64_t *out_free_gpums, struct err *e);
+/* Expires what is free in allocations whose term is over: at most `limit` of them; *out_count says
+ * how many. The actor is runnerd. */
+int ledger_expire(struct db *db, int64_t epoch, int limit, int *out_count, struct err *e);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Who is in a project, and the requests to be let in. Each write is one audited change
- * (change.h). */
+/* Who is in a project, as administrators change it by the command: each write is one audited
+ * change (change.h). What a PI changes in the portal is act.h's. */
 #ifndef FF_QUOTA_MEMBER_H
 #define FF_QUOTA_MEMBER_H
 
@@ -21,16 +21,5 @@ int member_set(struct db *db, const struct change_by *by, const struct member_as
 /* His jobs go on; he sees and places no more of the project's. */
 int member_remove(struct db *db, const struct change_by *by, const struct member_ask *ask,
                   enum change_answer *out, struct err *e);
-
-struct join_answer_ask {
-    int64_t id;
-    bool is_approved;
-    const char *role; /* of the new member */
-};
-
-/* Answers a request to join: approved, the person is a member from then on. -ENOENT: no such
- * request, or no such project; -EPERM: answered already. */
-int join_answer(struct db *db, const struct change_by *by, const struct join_answer_ask *ask,
-                enum change_answer *out, struct err *e);
 
 #endif

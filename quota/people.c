@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Finds and switches people. */
+/* Finds, switches and forgets people. */
 #include "quota/people.h"
 
 #include <errno.h>
@@ -102,5 +102,54 @@ int people_set_active(struct db *db, const struct change_by *by, int64_t id, boo
                        read_state,
                        apply_state,
                        &arg};
+    return change_run(db, by, &c, out, e);
+}
+
+/* ---- to be forgotten */
+
+static int check_no_jobs(struct db *db, int64_t id, struct err *e)
+{
+    AUTO(db_rows_freep) struct db_rows *rows = NULL;
+    int r = db_select(db, SQL_PEOPLE_LIVE_JOBS, DB_ARGS(DB_I64(id)), &rows, e);
+    if (r == 0)
+        r = db_rows_next(rows, e);
+    if (r < 0)
+        return r;
+    int64_t jobs = db_rows_i64(rows, 0);
+    if (jobs > 0)
+        return err_set(e, -EPERM,
+                       "person %lld has %lld live job%s; let them end, or end them with `quota "
+                       "job cancel`, and try again",
+                       (long long)id, (long long)jobs, jobs == 1 ? "" : "s");
+    return 0;
+}
+
+static int read_forgettable(struct db *db, void *arg, struct buf *before, struct err *e)
+{
+    int r = read_state(db, arg, before, e);
+    return r < 0 ? r : check_no_jobs(db, ((struct state_change *)arg)->id, e);
+}
+
+static int apply_erase(struct db *db, void *arg, struct err *e)
+{
+    static const enum sql steps[] = {
+        SQL_PEOPLE_ERASE_ANSWERS, SQL_PEOPLE_ERASE_MAIL, /* found by login and mail */
+        SQL_PEOPLE_ERASE,         SQL_PEOPLE_ERASE_ACCOUNT, SQL_PEOPLE_ERASE_NOTES,
+        SQL_PEOPLE_LEAVE,         SQL_PEOPLE_REVOKE};
+    const struct state_change *c = arg;
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < COUNT(steps); i++)
+        r = db_exec(db, steps[i], DB_ARGS(DB_I64(c->id)), NULL, e);
+    return r;
+}
+
+int people_anonymise(struct db *db, const struct change_by *by, int64_t id,
+                     enum change_answer *out, struct err *e)
+{
+    char object[40];
+    struct state_change arg = {id, "anonymised"};
+    snprintf(object, sizeof(object), "person %lld", (long long)id);
+    struct change c = {"person anonymise", object,      "name, mail and login erased",
+                       read_forgettable,   apply_erase, &arg};
     return change_run(db, by, &c, out, e);
 }

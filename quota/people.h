@@ -15,4 +15,12 @@ int people_find(struct db *db, const char *who, int64_t *out_id, struct err *e);
 int people_set_active(struct db *db, const struct change_by *by, int64_t id, bool is_active,
                       enum change_answer *out, struct err *e);
 
+/* Erases name, mail, login, unix name and notes, for good, also where the person signed an
+ * answer or was sent a digest; ends sessions, revokes tokens, withdraws what was asked for. The
+ * books keep the number, and ledger and audit keep the login that acted (they are sealed).
+ * Whoever logs in with the same entry later is somebody new. -EPERM: has live jobs, or is
+ * anonymised already. */
+int people_anonymise(struct db *db, const struct change_by *by, int64_t id,
+                     enum change_answer *out, struct err *e);
+
 #endif

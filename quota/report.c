@@ -1,65 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Runs the report's three statements in one snapshot and adds up. */
+/* Users' rows as the database groups them, added up to projects and tenants here; then the
+ * allocations beside them. */
 #include "quota/report.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "runner/base/xnew.h"
 
-/* Sums of one project or tenant; the names are ours. */
-struct group {
-    enum report_level level;
-    char *tenant, *project;
-    int64_t jobs, ended, charged_gpums, refunded_gpums;
-};
+/* ---- months */
 
-struct groups {
-    struct group *items;
-    size_t count;
-};
-
-static void groups_done(struct groups *g)
-{
-    for (size_t i = 0; i < g->count; i++) {
-        free(g->items[i].tenant);
-        free(g->items[i].project);
-    }
-    free(g->items);
-}
-
-/* Adds a user's row to the last group, or begins a new one: rows come sorted by tenant and
- * project. */
-static void groups_add(struct groups *g, enum report_level level,
-                       const struct report_usage *row)
-{
-    const char *project = level == REPORT_PROJECT ? row->project : "";
-    struct group *last = g->count ? &g->items[g->count - 1] : NULL;
-    if (!last || strcmp(last->tenant, row->tenant) || strcmp(last->project, project)) {
-        g->items = xgrow(g->items, g->count + 1, sizeof(*g->items));
-        last = &g->items[g->count++];
-        *last = (struct group){
-            .level = level, .tenant = xdup(row->tenant), .project = xdup(project)};
-    }
-    last->jobs += row->jobs;
-    last->ended += row->ended;
-    last->charged_gpums += row->charged_gpums;
-    last->refunded_gpums += row->refunded_gpums;
-}
-
-static void groups_tell(const struct groups *g, const struct report_sink *sink)
-{
-    for (size_t i = 0; sink->on_usage && i < g->count; i++) {
-        const struct group *group = &g->items[i];
-        sink->on_usage(&(struct report_usage){group->level, group->tenant, group->project, "",
-                                              "", "", group->jobs, group->ended,
-                                              group->charged_gpums, group->refunded_gpums},
-                       sink->arg);
-    }
-}
-
-int report_month_get(struct db *db, int month, struct report_month *out, struct err *e)
+static int get_month(struct db *db, int month, struct report_span *out, struct err *e)
 {
     AUTO(db_rows_freep) struct db_rows *rows = NULL;
     int r = db_select(db, SQL_REPORT_MONTH, DB_ARGS(DB_I64(month)), &rows, e);
@@ -70,9 +23,33 @@ int report_month_get(struct db *db, int month, struct report_month *out, struct 
     if (r == 0)
         return err_set(e, -ENOENT, "month %04d-%02d: not in the site's table of months",
                        month / 100, month % 100);
-    *out = (struct report_month){month, db_rows_i64(rows, 0), db_rows_i64(rows, 1),
-                                 db_rows_i64(rows, 2) != 0};
+    *out = (struct report_span){month, month, db_rows_i64(rows, 0), db_rows_i64(rows, 1),
+                                db_rows_i64(rows, 2) != 0};
     return 0;
+}
+
+int report_span_get(struct db *db, int first, int last, struct report_span *out, struct err *e)
+{
+    struct report_span from, until;
+    if (first > last)
+        return err_set(e, -EINVAL,
+                       "from %04d-%02d to %04d-%02d: the last month is before the first",
+                       first / 100, first % 100, last / 100, last % 100);
+    int r = get_month(db, first, &from, e);
+    if (r == 0)
+        r = get_month(db, last, &until, e);
+    if (r < 0)
+        return r; /* months are closed in order: the last one tells for all */
+    *out = (struct report_span){first, last, from.from_ms, until.until_ms, until.is_closed};
+    return 0;
+}
+
+void report_span_text(const struct report_span *s, char out[REPORT_SPAN_TEXT])
+{
+    int n = snprintf(out, REPORT_SPAN_TEXT, "%04d-%02d", s->first / 100, s->first % 100);
+    if (s->last != s->first)
+        snprintf(out + n, REPORT_SPAN_TEXT - (size_t)n, " to %04d-%02d", s->last / 100,
+                 s->last % 100);
 }
 
 int report_month_now(struct db *db, int *out_month, struct err *e)
@@ -87,121 +64,235 @@ int report_month_now(struct db *db, int *out_month, struct err *e)
     return 0;
 }
 
-static int run_usage(struct db *db, int month, const struct report_sink *sink,
-                     struct report_sums *sums, struct err *e)
+/* ---- usage */
+
+int64_t report_usage_net(const struct report_usage *u)
 {
-    AUTO(groups_done) struct groups projects = {0};
-    AUTO(groups_done) struct groups tenants = {0};
-    AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int r = db_select(db, SQL_REPORT_USAGE, DB_ARGS(DB_I64(month), DB_I64(month)), &rows, e);
-    while (r == 0 && (r = db_rows_next(rows, e)) > 0) {
-        struct report_usage row = {
-            .level = REPORT_USER,
-            .tenant = db_rows_text(rows, 0),
-            .project = db_rows_text(rows, 1),
-            .login = db_rows_text(rows, 2),
-            .directory = db_rows_text(rows, 3),
-            .name = db_rows_text(rows, 4),
-            .jobs = db_rows_i64(rows, 5),
-            .ended = db_rows_i64(rows, 6),
-            .charged_gpums = db_rows_i64(rows, 7),
-            .refunded_gpums = db_rows_i64(rows, 8),
-        };
-        if (sink->on_usage)
-            sink->on_usage(&row, sink->arg);
-        groups_add(&projects, REPORT_PROJECT, &row);
-        groups_add(&tenants, REPORT_TENANT, &row);
-        sums->jobs += row.jobs;
-        sums->ended += row.ended;
-        sums->usage_charged_gpums += row.charged_gpums;
-        sums->usage_refunded_gpums += row.refunded_gpums;
-        r = 0;
-    }
-    if (r < 0)
-        return r;
-    groups_tell(&projects, sink);
-    groups_tell(&tenants, sink);
-    return 0;
+    return u->n[USE_CHARGED] - u->n[USE_REFUNDED];
 }
 
-static int run_allocations(struct db *db, int month, const struct report_sink *sink,
-                           struct report_sums *sums, struct err *e)
+static void usage_done(struct report_usages *u)
+{
+    for (size_t i = 0; i < u->count; i++) {
+        char *texts[] = {u->rows[i].tenant, u->rows[i].project, u->rows[i].login,
+                         u->rows[i].directory, u->rows[i].name};
+        for (size_t k = 0; k < COUNT(texts); k++)
+            free(texts[k]);
+    }
+    free(u->rows);
+}
+
+/* A new last row; memory doubles, so that many rows cost no more each. */
+static struct report_usage *add_row(struct report_usages *u)
+{
+    if ((u->count & (u->count - 1)) == 0)
+        u->rows = xgrow(u->rows, u->count ? 2 * u->count : 1, sizeof(*u->rows));
+    u->rows[u->count] = (struct report_usage){0};
+    return &u->rows[u->count++];
+}
+
+static void add_numbers(int64_t sum[USE_NUMBERS], const int64_t n[USE_NUMBERS])
+{
+    for (int i = 0; i < USE_NUMBERS; i++)
+        sum[i] += n[i];
+}
+
+/* "login" or "login@directory" */
+static bool is_user(const char *asked, const char *login, const char *directory)
+{
+    size_t n = strlen(login);
+    return !strncmp(asked, login, n) &&
+           (!asked[n] || (asked[n] == '@' && !strcmp(asked + n + 1, directory)));
+}
+
+static bool is_asked(const struct report_filter *f, const struct db_rows *rows)
+{
+    return (!f->tenant || !strcmp(f->tenant, db_rows_text(rows, 0))) &&
+           (!f->project || !strcmp(f->project, db_rows_text(rows, 1))) &&
+           (!f->user || is_user(f->user, db_rows_text(rows, 2), db_rows_text(rows, 3)));
+}
+
+/* The columns of REPORT_USAGE; false for a row that has nothing in these months. */
+static bool read_numbers(const struct db_rows *rows, int64_t out[USE_NUMBERS])
+{
+    static const enum report_use columns[] = {USE_STARTED, USE_ENDED,   USE_FAILED,
+                                              USE_WAITED,  USE_CHARGED, USE_REFUNDED,
+                                              USE_RAW,     USE_WASTED};
+    bool has_any = false;
+    for (unsigned i = 0; i < COUNT(columns); i++) {
+        out[columns[i]] = db_rows_i64(rows, 6 + i);
+        has_any |= out[columns[i]] != 0;
+    }
+    return has_any;
+}
+
+static int read_users(struct db *db, const struct report_ask *ask, struct report *r,
+                      struct err *e)
 {
     AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int r = db_select(db, SQL_REPORT_ALLOCATIONS,
-                      DB_ARGS(DB_I64(month), DB_I64(month), DB_I64(month), DB_I64(month)),
-                      &rows, e);
+    const struct report_span *s = &r->span;
+    int code = db_select(db, SQL_REPORT_USAGE,
+                         DB_ARGS(DB_I64(s->first), DB_I64(s->last), DB_I64(s->from_ms),
+                                 DB_I64(s->until_ms), DB_I64(s->from_ms)),
+                         &rows, e);
+    while (code == 0 && (code = db_rows_next(rows, e)) > 0) {
+        int64_t n[USE_NUMBERS];
+        code = 0;
+        if (!read_numbers(rows, n) || !is_asked(&ask->filter, rows))
+            continue;
+        struct report_usage *u = add_row(&r->usage[REPORT_USERS]);
+        *u = (struct report_usage){.tenant = xdup(db_rows_text(rows, 0)),
+                                   .project = xdup(db_rows_text(rows, 1)),
+                                   .login = xdup(db_rows_text(rows, 2)),
+                                   .directory = xdup(db_rows_text(rows, 3)),
+                                   .name = xdup(db_rows_text(rows, 4)),
+                                   .person_id = db_rows_i64(rows, 5)};
+        add_numbers(u->n, n);
+        add_numbers(r->sums.usage, n);
+    }
+    return code;
+}
+
+/* Adds up rows that follow one another by tenant and project. */
+static void group(const struct report_usages *users, bool by_project, struct report_usages *out)
+{
+    for (size_t i = 0; i < users->count; i++) {
+        const struct report_usage *u = &users->rows[i];
+        struct report_usage *last = out->count ? &out->rows[out->count - 1] : NULL;
+        if (!last || strcmp(last->tenant, u->tenant) ||
+            (by_project && strcmp(last->project, u->project))) {
+            last = add_row(out);
+            last->tenant = xdup(u->tenant);
+            last->project = xdup(by_project ? u->project : "");
+            last->login = xdup("");
+            last->directory = xdup("");
+            last->name = xdup("");
+        }
+        add_numbers(last->n, u->n);
+    }
+}
+
+/* Gives the tenants' rows their titles; both come in order of names. */
+static int read_titles(struct db *db, struct report_usages *tenants, struct err *e)
+{
+    AUTO(db_rows_freep) struct db_rows *rows = NULL;
+    size_t i = 0;
+    int r = db_select(db, SQL_REPORT_TITLES, DB_NO_ARGS, &rows, e);
     while (r == 0 && (r = db_rows_next(rows, e)) > 0) {
-        struct report_allocation row = {
-            .tenant = db_rows_text(rows, 0),
-            .project = db_rows_text(rows, 1),
-            .id = db_rows_i64(rows, 2),
-            .from_ms = db_rows_i64(rows, 3),
-            .until_ms = db_rows_i64(rows, 4),
-            .opening_gpums = db_rows_i64(rows, 5),
-            .granted_gpums = db_rows_i64(rows, 6),
-            .expired_gpums = db_rows_i64(rows, 7),
-            .charged_gpums = db_rows_i64(rows, 8),
-            .refunded_gpums = db_rows_i64(rows, 9),
-            .free_gpums = db_rows_i64(rows, 10),
-            .held_gpums = db_rows_i64(rows, 11),
-            .used_gpums = db_rows_i64(rows, 12),
-        };
-        if (sink->on_allocation)
-            sink->on_allocation(&row, sink->arg);
-        sums->opening_gpums += row.opening_gpums;
-        sums->granted_gpums += row.granted_gpums;
-        sums->expired_gpums += row.expired_gpums;
-        sums->charged_gpums += row.charged_gpums;
-        sums->refunded_gpums += row.refunded_gpums;
-        sums->closing_gpums += row.free_gpums + row.held_gpums;
         r = 0;
+        if (i == tenants->count || strcmp(tenants->rows[i].tenant, db_rows_text(rows, 0)))
+            continue;
+        free(tenants->rows[i].name);
+        tenants->rows[i++].name = xdup(db_rows_text(rows, 1));
     }
     return r;
 }
 
-static int run_ledger(struct db *db, int month, struct report_sums *sums, struct err *e)
+static int compare_net(const void *a, const void *b)
 {
-    AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int r = db_select(db, SQL_REPORT_LEDGER, DB_ARGS(DB_I64(month)), &rows, e);
-    if (r == 0)
-        r = db_rows_next(rows, e);
-    if (r < 0)
-        return r;
-    sums->ledger_charged_gpums = db_rows_i64(rows, 0);
-    sums->ledger_refunded_gpums = db_rows_i64(rows, 1);
-    return 0;
+    const struct report_usage *const *x = a, *const *y = b;
+    int64_t p = report_usage_net(*x), q = report_usage_net(*y);
+    if (p != q)
+        return p < q ? 1 : -1;
+    return *x < *y ? -1 : *x > *y; /* rows of one array: in order of names */
 }
+
+size_t report_top(const struct report_usages *u, size_t limit, const struct report_usage **out)
+{
+    const struct report_usage **all = xnew_array(const struct report_usage *, u->count + 1);
+    size_t count = u->count < limit ? u->count : limit;
+    for (size_t i = 0; i < u->count; i++)
+        all[i] = &u->rows[i];
+    qsort(all, u->count, sizeof(*all), compare_net);
+    memcpy(out, all, count * sizeof(*all));
+    free(all);
+    return count;
+}
+
+/* ---- the identity */
 
 bool report_adds_up(const struct report_sums *s)
 {
-    return s->usage_charged_gpums == s->ledger_charged_gpums &&
-           s->usage_refunded_gpums == s->ledger_refunded_gpums &&
-           s->charged_gpums == s->ledger_charged_gpums &&
-           s->refunded_gpums == s->ledger_refunded_gpums &&
-           s->opening_gpums + s->granted_gpums - s->expired_gpums - s->charged_gpums +
-                   s->refunded_gpums ==
-               s->closing_gpums;
+    const int64_t *g = s->flow.gpums;
+    return s->usage[USE_CHARGED] == s->ledger_charged_gpums &&
+           s->usage[USE_REFUNDED] == s->ledger_refunded_gpums &&
+           g[FLOW_CHARGED] == s->ledger_charged_gpums &&
+           g[FLOW_REFUNDED] + g[FLOW_REFUND_EXPIRED] == s->ledger_refunded_gpums &&
+           report_flow_result(&s->flow) == g[FLOW_CLOSING];
 }
 
-int report_collect(struct db *db, int month, const struct report_sink *sink,
-                   struct report_sums *out, struct err *e)
+void report_words(const struct report_sums *s, report_words_fn *on_sentence, void *arg)
 {
-    struct report_sums sums = {0};
-    int r = run_usage(db, month, sink, &sums, e);
-    if (r == 0)
-        r = run_allocations(db, month, sink, &sums, e);
-    if (r == 0)
-        r = run_ledger(db, month, &sums, e);
-    if (r == 0)
-        *out = sums;
-    return r;
+    char text[400];
+    const int64_t *g = s->flow.gpums;
+    int64_t back = g[FLOW_REFUNDED] + g[FLOW_REFUND_EXPIRED];
+    int64_t came =
+        g[FLOW_GRANTED] + g[FLOW_TRANSFERRED_IN] + g[FLOW_ADJUSTED] + g[FLOW_REFUNDED];
+    int64_t went = g[FLOW_REVOKED] + g[FLOW_TRANSFERRED_OUT] + g[FLOW_EXPIRED];
+#define LL(n) (long long)(n)
+    snprintf(text, sizeof(text),
+             "charged: users = ledger = allocations: %lld = %lld = %lld gpums",
+             LL(s->usage[USE_CHARGED]), LL(s->ledger_charged_gpums), LL(g[FLOW_CHARGED]));
+    on_sentence(text, arg);
+    snprintf(text, sizeof(text),
+             "refunded: users = ledger = allocations: %lld = %lld = %lld gpums",
+             LL(s->usage[USE_REFUNDED]), LL(s->ledger_refunded_gpums), LL(back));
+    on_sentence(text, arg);
+    snprintf(
+        text, sizeof(text),
+        "opening + granted - revoked + transferred in - transferred out + adjusted - expired "
+        "- charged + refunded = closing: %lld + %lld - %lld + %lld - %lld + %lld - %lld - "
+        "%lld + %lld = %lld gpums",
+        LL(g[FLOW_OPENING]), LL(g[FLOW_GRANTED]), LL(g[FLOW_REVOKED]),
+        LL(g[FLOW_TRANSFERRED_IN]), LL(g[FLOW_TRANSFERRED_OUT]), LL(g[FLOW_ADJUSTED]),
+        LL(g[FLOW_EXPIRED]), LL(g[FLOW_CHARGED]), LL(g[FLOW_REFUNDED]), LL(g[FLOW_CLOSING]));
+    on_sentence(text, arg);
+    snprintf(text, sizeof(text),
+             "charged = opening - closing + what came in - what went out: %lld = %lld - %lld + "
+             "%lld - %lld gpums",
+             LL(s->usage[USE_CHARGED]), LL(g[FLOW_OPENING]), LL(g[FLOW_CLOSING]), LL(came),
+             LL(went));
+    on_sentence(text, arg);
+#undef LL
 }
 
-int report_run(struct db *db, int month, const struct report_sink *sink,
-               struct report_sums *out, struct err *e)
+/* ---- the whole */
+
+static void read_sums(struct report *r)
 {
-    AUTO(db_tx_end) struct db_tx tx = {0};
-    int r = db_tx_snapshot(db, &tx, e);
-    return r < 0 ? r : report_collect(db, month, sink, out, e);
+    const struct report_allocations *a = &r->allocations;
+    for (size_t i = 0; i < a->count; i++)
+        report_flow_add(&r->sums.flow, &a->rows[i].flow);
+    r->sums.ledger_charged_gpums = a->ledger_charged_gpums;
+    r->sums.ledger_refunded_gpums = a->ledger_refunded_gpums;
+}
+
+int report_read(struct db *db, const struct report_ask *ask, struct report *out, struct err *e)
+{
+    AUTO(report_done) struct report r = {.is_of_user = ask->filter.user != NULL};
+    int code = report_span_get(db, ask->first, ask->last, &r.span, e);
+    if (code == 0)
+        code = read_users(db, ask, &r, e);
+    if (code < 0)
+        return code;
+    group(&r.usage[REPORT_USERS], true, &r.usage[REPORT_PROJECTS]);
+    group(&r.usage[REPORT_PROJECTS], false, &r.usage[REPORT_TENANTS]);
+    code = read_titles(db, &r.usage[REPORT_TENANTS], e);
+    if (code == 0 && !r.is_of_user)
+        code = report_allocations_read(db, ask->first, ask->last, ask->is_moving, &ask->filter,
+                                       &r.allocations, e);
+    if (code < 0)
+        return code;
+    read_sums(&r);
+    *out = r;
+    r = (struct report){0};
+    return 0;
+}
+
+void report_done(struct report *r)
+{
+    for (int i = 0; i < REPORT_LEVELS; i++)
+        usage_done(&r->usage[i]);
+    report_allocations_done(&r->allocations);
+    *r = (struct report){0};
 }

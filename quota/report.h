@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The month's report: who used what, what each allocation has left, and the proof that it adds
- * up.
+/* The reports of one or several months: who used what, what each allocation has left, and the
+ * proof that it adds up.
  *
- * Everything is computed from the transfers by the month they are booked in, in one snapshot,
- * so that the report of a month that is over never changes. Amounts are GPU-milliseconds. Rows
- * are given out one by one; only the sums per project and tenant are kept in memory. Blocks.
+ * GPU-time counts in the month it is booked in; a job counts as started or ended in the month
+ * of that moment. So the report of a month that is over never changes, whatever comes later. A
+ * report is as large as the site (tenants, projects, people, allocations), never as its jobs,
+ * and is held in memory. Amounts are GPU-milliseconds. Blocks; errors are those of db.h.
  */
 #ifndef FF_QUOTA_REPORT_H
 #define FF_QUOTA_REPORT_H
@@ -13,65 +14,92 @@
 #include <stdint.h>
 
 #include "quota/db/db.h"
+#include "quota/report_flow.h"
 
-struct report_month {
-    int month;                 /* 202611 */
-    int64_t from_ms, until_ms; /* its bounds */
-    bool is_closed;
+struct report_span {
+    int first, last;           /* months, 202610 … 202612: whole ones */
+    int64_t from_ms, until_ms; /* their bounds, half-open */
+    bool is_closed;            /* all of them */
 };
 
-/* Finds a month of the site; -ENOENT: outside the table of months. */
-int report_month_get(struct db *db, int month, struct report_month *out, struct err *e);
+/* Finds months of the site; -ENOENT: outside the table of months, -EINVAL: reversed. */
+int report_span_get(struct db *db, int first, int last, struct report_span *out, struct err *e);
+
+/* "2026-10", or "2026-10 to 2026-12". */
+enum { REPORT_SPAN_TEXT = 32 };
+void report_span_text(const struct report_span *s, char out[REPORT_SPAN_TEXT]);
 
 /* The month the site is in now. */
 int report_month_now(struct db *db, int *out_month, struct err *e);
 
-enum report_level { REPORT_USER, REPORT_PROJECT, REPORT_TENANT };
+/* ---- usage */
 
-/* `jobs`: those that used GPU-time in the month; a job that ran over a month's end counts in
- * both. `ended`: those that ended in it, whether they used any or not. */
+enum report_use {
+    USE_STARTED,  /* jobs */
+    USE_ENDED,    /* jobs */
+    USE_FAILED,   /* of those that ended: failed, timed out or lost */
+    USE_WAITED,   /* ms from submit to start, of those that started */
+    USE_RAW,      /* GPU-time charged, without weight */
+    USE_CHARGED,  /* weighted */
+    USE_REFUNDED, /* weighted */
+    USE_WASTED, /* weighted: charged in all, in whatever month, to those that ended but failed,
+                     timed out, were cancelled or lost */
+    USE_NUMBERS
+};
+
 struct report_usage {
-    enum report_level level;
-    const char *tenant, *project;         /* project "" for a tenant's row */
-    const char *login, *directory, *name; /* "" but for a user's row */
-    int64_t jobs, ended, charged_gpums, refunded_gpums;
+    char *tenant, *project;         /* project "" in a tenant's row */
+    char *login, *directory, *name; /* of the person; in a tenant's row `name` is its title */
+    int64_t person_id;              /* 0 but in a user's row */
+    int64_t n[USE_NUMBERS];
 };
 
-/* An allocation over the month: opening + granted - expired - charged + refunded = free + held,
- * where opening, free and held are what was free or held at its begin and at its end. `used`:
- * up to its end. */
-struct report_allocation {
-    const char *tenant, *project;
-    int64_t id, from_ms, until_ms;
-    int64_t opening_gpums, granted_gpums, expired_gpums, charged_gpums, refunded_gpums;
-    int64_t free_gpums, held_gpums, used_gpums;
+/* Charged less refunded. Pure. */
+int64_t report_usage_net(const struct report_usage *u);
+
+struct report_usages {
+    struct report_usage *rows;
+    size_t count;
 };
+
+enum report_level { REPORT_USERS, REPORT_PROJECTS, REPORT_TENANTS, REPORT_LEVELS };
+
+/* The `limit` rows with the largest net, the largest first; equal ones in order of names. Fills
+ * out[limit] and returns how many. Pure. */
+size_t report_top(const struct report_usages *u, size_t limit, const struct report_usage **out);
+
+/* ---- the whole */
 
 struct report_sums {
-    int64_t jobs, ended;
-    int64_t usage_charged_gpums, usage_refunded_gpums; /* of the users' rows */
-    int64_t ledger_charged_gpums,
-        ledger_refunded_gpums; /* of the transfers, asked for by themselves */
-    int64_t opening_gpums, granted_gpums, expired_gpums, charged_gpums, refunded_gpums;
-    int64_t closing_gpums; /* of the allocations' rows; closing: free + held */
+    int64_t usage[USE_NUMBERS];                          /* of the users' rows */
+    int64_t ledger_charged_gpums, ledger_refunded_gpums; /* of the transfers */
+    struct report_flow flow;                             /* of the allocations */
 };
 
-/* usage = ledger = the allocations' charges, and opening + … = closing. Pure. */
+/* usage = ledger = what the allocations were charged and got back, and the allocations'
+ * equation holds. Pure. */
 bool report_adds_up(const struct report_sums *s);
 
-/* Where the rows go: users first, then projects, then tenants, then allocations, each in order
- * of names. Any of them may be NULL. */
-struct report_sink {
-    void (*on_usage)(const struct report_usage *row, void *arg);
-    void (*on_allocation)(const struct report_allocation *row, void *arg);
-    void *arg;
+/* The same in words and exact numbers, one sentence a call. Pure. */
+typedef void report_words_fn(const char *sentence, void *arg);
+void report_words(const struct report_sums *s, report_words_fn *on_sentence, void *arg);
+
+struct report_ask {
+    int first, last;
+    struct report_filter filter;
+    bool is_moving; /* the caller has no snapshot: see report_flow.h */
 };
 
-/* The same inside the caller's snapshot (db_tx_snapshot()). */
-int report_collect(struct db *db, int month, const struct report_sink *sink,
-                   struct report_sums *out, struct err *e);
+struct report {
+    struct report_span span;
+    struct report_usages usage[REPORT_LEVELS]; /* each in order of names */
+    struct report_allocations allocations;
+    struct report_sums sums;
+    bool is_of_user; /* a filter by user: there are no allocations, and nothing to add up */
+};
 
-int report_run(struct db *db, int month, const struct report_sink *sink,
-               struct report_sums *out, struct err *e);
+/* Reads everything, inside the caller's snapshot (db_tx_snapshot()) unless is_moving. */
+int report_read(struct db *db, const struct report_ask *ask, struct report *out, struct err *e);
+void report_done(struct report *r);
 
 #endif

@@ -6,9 +6,21 @@
 
 #include "quota/change.h"
 
-/* Asks to end a job. -ENOENT: no such job; -EPERM: it has ended already, or was asked
- * before. */
-int request_cancel(struct db *db, const struct change_by *by, int64_t job,
-                   enum change_answer *out, struct err *e);
+enum request_kind {
+    REQUEST_CANCEL,    /* end it */
+    REQUEST_RELEASE,   /* end it, which does not run, and give its hold back */
+    REQUEST_RECONCILE, /* look again at what its executor knows of it, and settle it by that */
+};
+
+struct request_ask {
+    enum request_kind kind;
+    int64_t job;
+    const char
+        *cause; /* REQUEST_CANCEL by the site: "maintenance", "node_fault"; NULL or "": none */
+};
+
+/* -ENOENT: no such job; -EPERM: it has ended already, was asked before, or (release) runs. */
+int request_add(struct db *db, const struct change_by *by, const struct request_ask *ask,
+                enum change_answer *out, struct err *e);
 
 #endif

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Proves the books: every stored number is computed again from the rows it stands for.
  *
- * Checked are the budgets (their sum, each balance, nothing below zero), every transfer
- * (direction, key, month, both legs, its budget), every job (one hold of the right size, what
- * is still held, charges and refunds, its state as the fold over its events, gapless events,
- * open attempts), the grants' audit rows and the month's report. All of it in one snapshot, row
- * by row, so that memory does not grow with the books and jobs go on meanwhile. Reads only;
+ * Checked are the budgets (their sum, each balance, nothing below zero, shares and limits),
+ * every transfer (direction, key, month, what it corrects, both legs, budget, person, attempt,
+ * where a refund goes, its audit row), every job (hold and extensions of the right size, what
+ * is still held, charges weighted and raw, refunds, release, its state as the fold over its
+ * events, gapless events, attempts), and the months (closed in order, nothing booked since,
+ * balances, report and checksum). All of it in one snapshot, row by row or some thousand jobs
+ * at a time, so that memory does not grow with the books and jobs go on meanwhile. Reads only;
  * damage is named, never mended. Blocks, for long.
  */
 #ifndef FF_QUOTA_VERIFY_H

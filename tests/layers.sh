@@ -33,6 +33,9 @@ lber                auth
 event2              runner/base portal portal/pages portal/api
 openssl             runner/base portal
 kainjow             portal
+xlsxwriter          quota
+hpdf                quota
+curl                quota/cli
 '
 bad=0
 complain() { echo "$1"; bad=1; }

@@ -22,6 +22,9 @@ void api_show_cancelled(struct request *r, int status);
 int api_load_projects(void *worker, struct request *r);
 int api_load_session(void *worker, struct request *r);
 
+/* balance.c */
+int api_load_balance(void *worker, struct request *r);
+
 /* For loads that leave their reply in r->state. */
 void api_show(struct request *r, int status);
 json_t *api_reply(struct request *r, json_t *body); /* keeps it there; takes `body` */

@@ -143,6 +143,8 @@ class Layout:
             "runner": {"socket": self.runner_socket, "agent_socket": self.agent_socket,
                        "spool": at / "spool", "logs": at / "logs", "state": at / "runner",
                        "portal_uids": self.portal_uid},
+            "refund": {"node_fault": "24h", "preempted": "1h", "maintenance": "24h"},
+            "seal": {"key_file": secret / "runner/seal.key", "head_file": at / "runner/head"},
             "node": {"gpus": self.gpus, "gpu_type": self.gpu_type},
             "agent": {"socket": self.agent_socket, "state": at / "agent", "spool": at / "spool",
                       "logs": at / "logs", "jobs_root": at / "jobs",
@@ -213,6 +215,9 @@ class Layout:
             texts["form.key"] = secrets.token_hex(32) + "\n"
         for name, text in texts.items():
             write_file(self.folder / "secrets/portal" / name, text, 0o600, self.portal_uid)
+        seal_key = self.folder / "secrets/runner/seal.key"
+        if not seal_key.exists():
+            write_file(seal_key, secrets.token_hex(32) + "\n", 0o600, self.runner_uid)
 
 
 def university(name, place):

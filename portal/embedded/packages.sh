@@ -13,10 +13,12 @@ refuse() { printf '%s%s: %s%s\n' "$red" "${0##*/}" "$*" "$plain" >&2; exit 1; }
 
 # PACKAGE, or PACKAGE:COMMAND where the command will do wherever it came from.
 packages_build=(gcc:gcc g++:g++ cmake:cmake ninja-build:ninja pkg-config:pkg-config libevent-dev
-    libjansson-dev libmariadb-dev libldap-dev libssl-dev libkainjow-mustache-dev)
+    libjansson-dev libmariadb-dev libldap-dev libssl-dev libkainjow-mustache-dev
+    libxlsxwriter-dev libhpdf-dev libcurl4-openssl-dev)
 packages_site=(python3:python3 openssl:openssl mariadb-server-core mariadb-client-core slapd
-    libjs-bootstrap5 tzdata)
-packages_test=(libcmocka-dev ldap-utils chromium fonts-dejavu-core nodejs:node npm:npm)
+    libjs-bootstrap5 tzdata fonts-dejavu-core)
+packages_test=(libcmocka-dev ldap-utils chromium nodejs:node npm:npm
+    poppler-utils:pdftotext python3-openpyxl)
 
 is_installed() { # PACKAGE[:COMMAND]
     local command=${1#*:}

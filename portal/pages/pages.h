@@ -15,8 +15,36 @@ void show_logout(struct request *r, int status);
 
 /* home.c */
 int load_home(void *worker, struct request *r);
-int load_join(void *worker, struct request *r);
-void show_joined(struct request *r, int status);
+
+/* balance.c */
+int load_balance(void *worker, struct request *r);
+
+/* statement.c */
+int load_statements(void *worker, struct request *r);
+int load_statement(void *worker, struct request *r);
+int load_statement_file(void *worker, struct request *r);
+void show_statement_file(struct request *r, int status);
+
+/* project.c: a project, and one member of it */
+int load_project(void *worker, struct request *r);
+int load_member(void *worker, struct request *r);
+int load_member_role(void *worker, struct request *r);
+int load_member_limit(void *worker, struct request *r);
+void show_member_changed(struct request *r, int status);
+int load_member_remove(void *worker, struct request *r);
+void show_member_removed(struct request *r, int status);
+
+/* requests.c */
+int load_requests(void *worker, struct request *r);
+int load_ask_join(void *worker, struct request *r);
+int load_ask_project(void *worker, struct request *r);
+int load_ask_hours(void *worker, struct request *r);
+void show_asked(struct request *r, int status);
+int load_request(void *worker, struct request *r);
+int load_request_answer(void *worker, struct request *r);
+int load_request_withdraw(void *worker, struct request *r);
+void show_request_answered(struct request *r, int status);
+json_t *requests_join_form(struct request *r); /* the form to join a project; caller frees */
 
 /* jobs.c: the list */
 int load_jobs(void *worker, struct request *r);

@@ -3,6 +3,7 @@
 #include "quota/cli/cli.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -10,12 +11,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "runner/base/now.h"
 #include "runner/base/parse.h"
 #include "runner/base/random.h"
 
 /* Sections that other programs read. */
 static const char *const others[] = {"site",  "portal",    "runner", "node",
-                                     "agent", "directory", NULL};
+                                     "agent", "directory", "refund", "seal",
+                                     "mail",  NULL};
 
 /* What a write answers with. */
 static const struct column end_columns[] = {{"answer", COLUMN_TEXT},
@@ -33,13 +36,15 @@ static int find_word(const char *const *words, const char *text)
 
 static int read_print_options(struct cli *c, struct err *e)
 {
-    static const char *const formats[] = {"table", "csv", "json", NULL};
+    static const char *const formats[] = {"table", "csv", "json", "xlsx", "pdf", NULL};
+    bool is_report = c->call->verb->kind == COMMAND_REPORTS;
     static const char *const units[] = {"h", "m", "s", NULL};
     const char *format = cli_value(c, "format"), *unit = cli_value(c, "unit");
     int f = format ? find_word(formats, format) : OUT_TABLE;
     int u = unit ? find_word(units, unit) : AMOUNT_HOURS;
-    if (f < 0)
-        return err_set(e, -EINVAL, "--format '%.40s': write table, csv or json", format);
+    if (f < 0 || (f > OUT_JSON && !is_report))
+        return err_set(e, -EINVAL, "--format '%.40s': write %s", format,
+                       is_report ? "table, csv, json, xlsx or pdf" : "table, csv or json");
     if (u < 0)
         return err_set(e, -EINVAL, "--unit '%.40s': write h, m or s", unit);
     c->out = (struct out){.file = stdout,
@@ -63,13 +68,30 @@ static int read_actor(struct cli *c, struct err *e)
     return change_check_text("your user name", c->actor, sizeof(c->actor) - 1, e);
 }
 
-static int read_write_options(struct cli *c, struct err *e)
+/* "quota HOST", or behind ssh "quota ADDRESS". */
+static void read_origin(struct cli *c)
+{
+    const char *ssh = getenv("SSH_CONNECTION");
+    int n = ssh ? (int)strspn(ssh, "0123456789abcdef.:") : 0;
+    char host[HOST_NAME_MAX + 1] = "";
+    if (n > 0)
+        snprintf(c->origin, sizeof(c->origin), "quota %.*s", n, ssh);
+    else if (gethostname(host, sizeof(host) - 1) == 0)
+        snprintf(c->origin, sizeof(c->origin), "quota %s", host);
+    else
+        snprintf(c->origin, sizeof(c->origin), "quota");
+}
+
+int cli_check_columns(struct cli *c, const struct column *columns, size_t count, struct err *e)
+{
+    size_t order[OUT_COLUMNS_MAX], n;
+    return out_pick(columns, count, c->out.picked, order, &n, e);
+}
+
+int cli_init_write(struct cli *c, struct err *e)
 {
     const char *key = cli_value(c, "key");
-    size_t order[OUT_COLUMNS_MAX], count;
-    int r = out_pick(end_columns, COUNT(end_columns), c->out.picked, order, &count, e);
-    if (r == 0)
-        r = read_actor(c, e);
+    int r = read_actor(c, e);
     if (r == 0 && key)
         r = change_check_key(key, e);
     if (r == 0)
@@ -80,7 +102,8 @@ static int read_write_options(struct cli *c, struct err *e)
         snprintf(c->key, sizeof(c->key), "%s", key);
     else
         random_hex(c->key, 16);
-    c->by = (struct change_by){c->actor, cli_value(c, "reason"), c->key,
+    read_origin(c);
+    c->by = (struct change_by){c->actor, c->origin, cli_value(c, "reason"), c->key,
                                cli_value(c, "dry-run") != NULL};
     return 0;
 }
@@ -90,7 +113,9 @@ int cli_init(struct cli *c, const struct command_call *call, struct err *e)
     *c = (struct cli){.call = call};
     int r = read_print_options(c, e);
     if (r == 0 && call->verb->kind == COMMAND_WRITES)
-        r = read_write_options(c, e);
+        r = cli_check_columns(c, end_columns, COUNT(end_columns), e);
+    if (r == 0 && (call->verb->kind == COMMAND_WRITES || call->verb->kind == COMMAND_POSTS))
+        r = cli_init_write(c, e);
     return r;
 }
 
@@ -173,13 +198,13 @@ int cli_parse_word(const char *what, const char *text, const char *const *words,
 int cli_parse_day(const char *option, const char *text, int64_t *out_ms, struct err *e)
 {
     int64_t days;
+    const char *zone = getenv("TZ");
     if (parse_day(text, &days) < 0)
-        return err_set(e, -EINVAL, "--%s '%.40s': write a day like 2026-11-23", option, text);
-    time_t at = (time_t)(days * 86400);
-    struct tm day;
-    gmtime_r(&at, &day);
-    day.tm_isdst = -1; /* midnight of that day here, whatever the clock does in that night */
-    *out_ms = (int64_t)mktime(&day) * 1000;
+        return err_set(e, -EINVAL,
+                       "--%s '%.40s': write a day like 2026-11-23; it is one of the site's "
+                       "zone, %s",
+                       option, text, zone ? zone : "UTC");
+    *out_ms = now_day_start_ms(days);
     return 0;
 }
 

@@ -29,9 +29,10 @@ struct cli {
     struct conf *conf;
     struct db_conf db_conf;
     struct db *db;
-    char actor[64]; /* who types: the unix user */
+    char actor[64];  /* who types: the unix user */
+    char origin[64]; /* from where: "quota HOST", "quota ADDRESS" */
     char key[CHANGE_KEY_MAX + 1];
-    struct change_by by; /* points into the two above */
+    struct change_by by; /* points into the three above */
 };
 
 /* Reads the options that all verbs share and who types. */
@@ -59,6 +60,13 @@ int cli_list(struct cli *c, enum sql id, struct db_args args, const struct colum
 /* The same without opening and closing: inside a group. */
 int cli_table(struct cli *c, const char *name, enum sql id, struct db_args args,
               const struct column *columns, size_t count, struct err *e);
+
+/* Whether --columns names columns of this table; before anything is written. */
+int cli_check_columns(struct cli *c, const struct column *columns, size_t count, struct err *e);
+
+/* Reads the options of a write; for verbs that write only sometimes, cli_init() did it for the
+ * others. */
+int cli_init_write(struct cli *c, struct err *e);
 
 /* A write begins: checks reason and key, connects, shows the plan and asks. */
 int cli_begin(struct cli *c, struct err *e, const char *plan, ...)

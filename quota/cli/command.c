@@ -19,6 +19,14 @@ static const struct command_option print_options[] = {
     {"format", "table|csv|json",
      "table for people (the default), csv for spreadsheets, json exact", false},
     {"columns", "A,B,...", "print only these columns, in this order", false},
+    {"unit", "h|m|s", "GPU-time in hours (the default), minutes, or seconds, exact",
+     false},
+};
+
+static const struct command_option report_options[] = {
+    {"format", "FORMAT", "table (the default), csv, json (exact), xlsx or pdf", false},
+    {"out", "FILE", "write there instead of the terminal; xlsx and pdf need it", false},
+    {"columns", "A,B,...", "print only these columns, in this order (table, csv, json)", false},
     {"unit", "h|m|s", "GPU-time in hours (the default), minutes or seconds; seconds are exact",
      false},
 };
@@ -42,9 +50,11 @@ static size_t options_of(const struct command_verb *v, struct options out[4])
 {
     size_t n = 0;
     out[n++] = (struct options){v->options, v->option_count};
-    if (v->kind == COMMAND_WRITES)
+    if (v->kind == COMMAND_WRITES || v->kind == COMMAND_POSTS)
         out[n++] = (struct options){write_options, COUNT(write_options)};
-    if (v->kind != COMMAND_SETS_UP)
+    if (v->kind == COMMAND_REPORTS)
+        out[n++] = (struct options){report_options, COUNT(report_options)};
+    else if (v->kind != COMMAND_SETS_UP)
         out[n++] = (struct options){print_options, COUNT(print_options)};
     out[n++] = (struct options){common_options, COUNT(common_options)};
     return n;

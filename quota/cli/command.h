@@ -22,6 +22,8 @@ enum { COMMAND_ARGS_MAX = 4, COMMAND_OPTIONS_MAX = 24 };
 enum command_kind {
     COMMAND_READS,  /* prints rows: --format --columns --unit --config */
     COMMAND_WRITES, /* the same, and --reason --key --dry-run --yes */
+    COMMAND_POSTS,  /* the same, but prints columns of its own; checks them before it writes */
+    COMMAND_REPORTS, /* as COMMAND_READS, and --format xlsx and pdf, and --out */
     COMMAND_SETS_UP /* --config alone: it makes or checks what the others need */
 };
 

@@ -18,7 +18,8 @@ static int read_ask(struct cli *c, struct migrate_ask *ask, char **out_password,
                                 .admin_password = "",
                                 .account_host = host ? host : "localhost",
                                 .site_name = cli_value(c, "site"),
-                                .zone = cli_value(c, "zone")};
+                                .zone = cli_value(c, "zone"),
+                                .is_dry_run = cli_value(c, "dry-run") != NULL};
     int r = cli_read_conf(c, e);
     if (r == 0 && file)
         r = secret_read(file, out_password, e);
@@ -43,8 +44,8 @@ static int init(struct cli *c, struct err *e)
     if (r == 0)
         r = migrate_init(&c->db_conf, &ask, e);
     if (r == 0)
-        printf("database %s: made, schema version %d, four accounts with new passwords\n",
-               c->db_conf.name, migrate_version());
+        printf("database %s: %s, schema version %d, four accounts with new passwords\n",
+               c->db_conf.name, ask.is_dry_run ? "would be made" : "made", migrate_version());
     secret_free(password);
     return r;
 }
@@ -57,8 +58,8 @@ static int update(struct cli *c, struct err *e)
     if (r == 0)
         r = migrate_update(&c->db_conf, &ask, &ran, e);
     if (r == 0)
-        printf("database %s: %d migration%s run, schema version %d\n", c->db_conf.name, ran,
-               ran == 1 ? "" : "s", migrate_version());
+        printf("database %s: %d migration%s %srun, schema version %d\n", c->db_conf.name, ran,
+               ran == 1 ? "" : "s", ask.is_dry_run ? "would be " : "", migrate_version());
     secret_free(password);
     return r;
 }
@@ -77,6 +78,7 @@ static int check(struct cli *c, struct err *e)
     {"admin-user", "NAME", "an account of the server that may make others (else root)",        \
      false},                                                                                   \
         {"admin-password-file", "FILE", "its password, 0600 (else none)", false},              \
+        {"dry-run", NULL, "look whether it can be done, and do nothing", false},               \
     {                                                                                          \
         "account-host", "HOST", "from where our accounts connect (else localhost)", false      \
     }

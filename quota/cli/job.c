@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-/* `quota job`: look at jobs, and ask runnerd to end one. */
+/* `quota job`: look at jobs. What is asked of runnerd stands in job_ask.c and reconcile.c. */
 #include <errno.h>
 #include <string.h>
 
 #include "quota/cli/cli.h"
+#include "quota/cli/job_ask.h"
 #include "quota/cli/nouns.h"
 #include "quota/jobs.h"
 #include "quota/people.h"
 #include "quota/project.h"
-#include "quota/request.h"
 #include "quota/tenant.h"
 #include "runner/base/parse.h"
 
@@ -232,18 +232,6 @@ static int show(struct cli *c, struct err *e)
     return r;
 }
 
-static int cancel(struct cli *c, struct err *e)
-{
-    enum change_answer answer;
-    int64_t id;
-    int r = cli_parse_id("job", cli_arg(c, 0), &id, e);
-    if (r == 0)
-        r = cli_begin(c, e, "ask to end the job %s", cli_arg(c, 0));
-    if (r == 0)
-        r = request_cancel(c->db, &c->by, id, &answer, e);
-    return r < 0 ? r : cli_end(c, answer, "job", id, e);
-}
-
 static const struct command_option list_options[] = {
     {"person", "PERSON", "only this person's (login@directory or number)", false},
     {"project", "NAME", "only this project's", false},
@@ -256,15 +244,38 @@ static const struct command_option list_options[] = {
 static const struct command_verb verbs[] = {
     {"list", "", 0, 0, list_options, COUNT(list_options), COMMAND_READS, list,
      "jobs, the newest first",
-     "hold: set aside when it was placed; held: still set aside; note: why it waits or how it "
+     "hold: set aside when it was placed; held: still set aside; note: why it waits or how it\n"
      "ended.\n"
      "  quota job list --project lattice --state live\n"},
     {"show", "NUMBER", 1, 1, NULL, 0, COMMAND_READS, show, "one job, its attempts and events",
      "As csv, and with --columns, the first table alone is printed.\n"},
-    {"cancel", "NUMBER", 1, 1, NULL, 0, COMMAND_WRITES, cancel, "ask runnerd to end a job",
-     "runnerd looks every second: the job's processes get TERM, after a grace KILL, and what "
-     "it did\n"
-     "not use of its hold comes back. See `quota job show` for the end.\n"},
+    {"cancel", "NUMBER", 1, 1, job_cancel_options, JOB_CANCEL_OPTIONS, COMMAND_WRITES,
+     job_cancel, "ask runnerd to end a job",
+     "runnerd looks every second: the job's processes get TERM, after a grace KILL, and what\n"
+     "it did not use of its hold comes back. With a cause it is the site's doing, and as much\n"
+     "of the charge is refunded as the configuration says ([refund]). See `quota job show`\n"
+     "for the end.\n"
+     "  quota job cancel 4711 --cause maintenance --reason 'n3 gets new memory'\n"},
+    {"extend", "NUMBER TIME", 2, 2, NULL, 0, COMMAND_POSTS, job_extend,
+     "give a job more time, with another hold",
+     "TIME is what is added to its time limit: 90s, 30m, 2h, 1d12h or HH:MM:SS. It is held at\n"
+     "the weight of the first hold, from the same allocation, and refused when that has less\n"
+     "free or the limit would be longer than allowed. What is not used comes back when the\n"
+     "job ends.\n"
+     "moved: the other hold; left: how much is free in the allocation afterwards.\n"
+     "  quota job extend 4711 2h --reason 'close to the end of its sweep'\n"},
+    {"reconcile", "[NUMBER]", 0, 1, job_reconcile_options, JOB_RECONCILE_OPTIONS, COMMAND_READS,
+     job_reconcile, "jobs whose books or executor do not agree",
+     "Lists jobs whose attempt has ended while the job has not, whose node has not been seen,\n"
+     "whose attempt is open though the job does not run (each for over a minute), that live\n"
+     "without a hold, or that ended with charges missing or GPU-time still held. run:\n"
+     "chargeable time so far; proposed: what would be charged for it besides what was\n"
+     "charged. Changes nothing; with --apply runnerd is asked to look at each again and to\n"
+     "settle it by what its executor knows: a job that no executor knows is lost, charged to\n"
+     "the last sign of life. `quota job show` tells what came of it. A job that has ended is\n"
+     "proved by `quota verify` and put right by `quota refund` or `quota adjust`.\n"
+     "  quota job reconcile\n"
+     "  quota job reconcile 4711 --apply --reason 'n3 burnt down'\n"},
 };
 
 const struct command_noun noun_job = {"job", "what people run", verbs, COUNT(verbs)};

@@ -68,9 +68,8 @@ static const struct command_option set_options[] = {
 static const struct command_verb verbs[] = {
     {"add", "PROJECT PERSON", 2, 2, add_options, COUNT(add_options), COMMAND_WRITES, add,
      "let a person place jobs for a project",
-     "PERSON is login@directory, like alice@north, or a number of `quota person list`. Who "
-     "never\n"
-     "logged in is not known yet: let them log in first; they can then ask to join.\n"},
+     "PERSON is login@directory, like alice@north, or a number of `quota person list`. Who\n"
+     "never logged in is not known yet: let them log in first; they can then ask to join.\n"},
     {"set", "PROJECT PERSON", 2, 2, set_options, COUNT(set_options), COMMAND_WRITES, set,
      "change a member's role", NULL},
     {"remove", "PROJECT PERSON", 2, 2, NULL, 0, COMMAND_WRITES, remove_it, "end a membership",

@@ -26,9 +26,8 @@ static int show_site(struct cli *c, struct err *e)
 
 static const struct command_verb node_verbs[] = {
     {"list", "", 0, 0, NULL, 0, COMMAND_READS, list, "the nodes that runnerd knows",
-     "enforced: what the machine makes sure of (kill, memory, processes, devices) and by what "
-     "means;\n"
-     "what is not enforced there is only asked for.\n"},
+     "enforced: what the machine makes sure of (kill, memory, processes, devices) and by what\n"
+     "means; what is not enforced there is only asked for.\n"},
 };
 
 static const struct command_verb site_verbs[] = {

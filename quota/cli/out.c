@@ -33,6 +33,8 @@ static const char *suffix(const struct out *o, enum column_kind kind)
         return "_ms";
     case COLUMN_BYTES:
         return "_bytes";
+    case COLUMN_SHARE:
+        return is_json ? "_permille" : "_percent";
     case COLUMN_WEIGHT:
         return is_json ? "_permille" : "";
     default:
@@ -74,6 +76,9 @@ static void number_text(const struct out *o, enum column_kind kind, int64_t n, c
             snprintf(out, 40, "%lld", (long long)n);
         else
             parse_duration_text(n, out);
+        break;
+    case COLUMN_SHARE:
+        snprintf(out, 40, "%lld.%lld", (long long)n / 10, (long long)n % 10);
         break;
     case COLUMN_WEIGHT:
         snprintf(out, 40, "%lld.%03lld", (long long)n / 1000, (long long)n % 1000);
@@ -252,7 +257,10 @@ static void heading_text(const struct out *o, size_t column, char out[80])
     size_t n = 0;
     for (; c->name[n] && n < 60; n++)
         out[n] = c->name[n] == '_' ? ' ' : (char)toupper((unsigned char)c->name[n]);
-    snprintf(out + n, 80 - n, "%s", c->kind == COLUMN_GPUMS ? units[o->unit] : "");
+    snprintf(out + n, 80 - n, "%s",
+             c->kind == COLUMN_GPUMS   ? units[o->unit]
+             : c->kind == COLUMN_SHARE ? " %"
+                                       : "");
 }
 
 /* Text stands left, numbers right. */

@@ -18,26 +18,12 @@
 #include <stdio.h>
 
 #include "quota/amount.h"
+#include "quota/table.h"
 #include "runner/base/err.h"
 
 enum { OUT_COLUMNS_MAX = 40, OUT_ROWS_MAX = 1000 };
 
-enum column_kind {
-    COLUMN_TEXT,
-    COLUMN_INT,
-    COLUMN_GPUMS, /* GPU-milliseconds */
-    COLUMN_TIME,  /* milliseconds since 1970; 0 prints as nothing */
-    COLUMN_SPAN,  /* milliseconds of duration */
-    COLUMN_BYTES,
-    COLUMN_WEIGHT, /* thousandths */
-};
-
-struct column {
-    const char *name; /* without a unit: "free", "until" */
-    enum column_kind kind;
-};
-
-enum out_format { OUT_TABLE, OUT_CSV, OUT_JSON };
+enum out_format { OUT_TABLE, OUT_CSV, OUT_JSON, OUT_XLSX, OUT_PDF }; /* the last two: book.h */
 
 struct out_cell {
     char *text; /* as printed; NULL: nothing there */

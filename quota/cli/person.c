@@ -157,6 +157,19 @@ static int enable(struct cli *c, struct err *e)
     return set_active(c, true, e);
 }
 
+static int anonymise(struct cli *c, struct err *e)
+{
+    enum change_answer answer;
+    int64_t id;
+    int r =
+        cli_begin(c, e, "erase name, mail and login of the person %s, for good", cli_arg(c, 0));
+    if (r == 0)
+        r = people_find(c->db, cli_arg(c, 0), &id, e);
+    if (r == 0)
+        r = people_anonymise(c->db, &c->by, id, &answer, e);
+    return r < 0 ? r : cli_end(c, answer, "person", id, e);
+}
+
 static const struct command_option list_options[] = {
     {"tenant", "NAME", "only this tenant's", false},
 };
@@ -170,6 +183,16 @@ static const struct command_verb verbs[] = {
     {"disable", "PERSON", 1, 1, NULL, 0, COMMAND_WRITES, disable, "no more logins and jobs",
      "Running jobs go on: `quota job cancel` ends them.\n"},
     {"enable", "PERSON", 1, 1, NULL, 0, COMMAND_WRITES, enable, "undo disable", NULL},
+    {"anonymise", "PERSON", 1, 1, NULL, 0, COMMAND_WRITES, anonymise,
+     "erase name, mail and login for good",
+     "For somebody who left and asks to be forgotten; it cannot be undone. Name, mail,\n"
+     "login, unix name and the notes of requests are erased, sessions end, tokens are\n"
+     "revoked, open requests are withdrawn. Jobs, charges and reports keep the person's\n"
+     "number (anonymised-7), so the books and closed months stay as they are; ledger and\n"
+     "audit keep the login under which something was done, because they are sealed. Who\n"
+     "logs in again with the same entry of the directory is somebody new. Refused while\n"
+     "jobs of the person are alive.\n"
+     "  quota person anonymise bob@north --reason 'left, letter of 3 November' --dry-run\n"},
 };
 
 const struct command_noun noun_person = {"person", "who has ever logged in", verbs,

@@ -92,17 +92,15 @@ static const struct command_option list_options[] = {
 
 static const struct command_verb verbs[] = {
     {"add", "NAME", 1, 1, add_options, COUNT(add_options), COMMAND_WRITES, add, "add a project",
-     "NAME has lower-case letters, digits and '-', and is unique in the site. Then add its PI "
-     "and\n"
-     "grant it GPU-hours:\n"
-     "  quota project add lattice --tenant north --reason 'proposal 2026-4' --yes\n"
-     "  quota member add lattice alice@north --role pi --reason 'proposal 2026-4' --yes\n"
-     "  quota grant lattice 500 --from 2026-11-01 --until 2027-05-01 --reason 'proposal "
-     "2026-4'\n"},
+     "NAME has lower-case letters, digits and '-', and is unique in the site. Then add its PI\n"
+     "and grant it GPU-hours:\n"
+     "  quota project add lattice --tenant north --reason 'proposal 4' --yes\n"
+     "  quota member add lattice alice@north --role pi --reason 'proposal 4' --yes\n"
+     "  quota grant lattice 500 --from 2026-11-01 --until 2027-05-01 --reason 'proposal 4'\n"},
     {"set", "NAME", 1, 1, set_options, COUNT(set_options), COMMAND_WRITES, set,
      "change its title or state", "What is not given stays as it is.\n"},
     {"close", "NAME", 1, 1, NULL, 0, COMMAND_WRITES, close_it, "take no more jobs",
-     "Running jobs go on, nothing is deleted; `quota project set NAME --state open` undoes "
+     "Running jobs go on, nothing is deleted; `quota project set NAME --state open` undoes\n"
      "it.\n"},
     {"list", "", 0, 0, list_options, COUNT(list_options), COMMAND_READS, list, "all projects",
      "free: in allocations that are open; held: by jobs that have not ended.\n"},

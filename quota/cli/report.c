@@ -1,268 +1,390 @@
 // SPDX-License-Identifier: Apache-2.0
-/* `quota report`: the month in numbers, and that they add up. */
+/* `quota report`: months in numbers, and that they add up. */
 #include "quota/report.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "quota/cli/book.h"
 #include "quota/cli/cli.h"
 #include "quota/cli/nouns.h"
+#include "quota/cli/report_send.h"
+#include "quota/cli/report_set.h"
+#include "quota/report_book.h"
 #include "runner/base/parse.h"
+#include "runner/base/xnew.h"
 
-/* A user's row begins with all five names, a project's with two of them, a tenant's with
- * one. */
-#define USAGE_COLUMNS                                                                          \
-    {"jobs", COLUMN_INT}, {"ended", COLUMN_INT}, {"charged", COLUMN_GPUMS},                    \
-        {"refunded", COLUMN_GPUMS},                                                            \
-    {                                                                                          \
-        "net", COLUMN_GPUMS                                                                    \
-    }
+enum { TOP_LIMIT = 10, TOP_MAX = 100000, BAR_WIDTH = 50 };
 
-static const struct column user_columns[] = {
-    {"tenant", COLUMN_TEXT},    {"project", COLUMN_TEXT}, {"login", COLUMN_TEXT},
-    {"directory", COLUMN_TEXT}, {"name", COLUMN_TEXT},    USAGE_COLUMNS,
-};
-static const struct column project_columns[] = {
-    {"tenant", COLUMN_TEXT}, {"project", COLUMN_TEXT}, USAGE_COLUMNS};
-static const struct column tenant_columns[] = {{"tenant", COLUMN_TEXT}, USAGE_COLUMNS};
+static const char *const levels[] = {"user", "project", "tenant", NULL};
 
-static const struct column allocation_columns[] = {
-    {"tenant", COLUMN_TEXT},    {"project", COLUMN_TEXT},  {"allocation", COLUMN_INT},
-    {"from", COLUMN_TIME},      {"until", COLUMN_TIME},    {"opening", COLUMN_GPUMS},
-    {"granted", COLUMN_GPUMS},  {"expired", COLUMN_GPUMS}, {"charged", COLUMN_GPUMS},
-    {"refunded", COLUMN_GPUMS}, {"free", COLUMN_GPUMS},    {"held", COLUMN_GPUMS},
-    {"used", COLUMN_GPUMS},
-};
+/* ---- which months */
 
-static const struct column sum_columns[] = {
-    {"month", COLUMN_TEXT},
-    {"from", COLUMN_TIME},
-    {"until", COLUMN_TIME},
-    {"closed", COLUMN_TEXT},
-    {"jobs", COLUMN_INT},
-    {"ended", COLUMN_INT},
-    {"charged", COLUMN_GPUMS},
-    {"refunded", COLUMN_GPUMS},
-    {"ledger_charged", COLUMN_GPUMS},
-    {"ledger_refunded", COLUMN_GPUMS},
-    {"opening", COLUMN_GPUMS},
-    {"granted", COLUMN_GPUMS},
-    {"expired", COLUMN_GPUMS},
-    {"closing", COLUMN_GPUMS},
-    {"adds_up", COLUMN_TEXT},
-};
-
-/* The parts in the order they are printed and come from the library; a table of the output is
- * open from a part's first row until the next part begins. */
-enum part { PART_USERS, PART_PROJECTS, PART_TENANTS, PART_ALLOCATIONS, PART_SUMS, PARTS };
-
-static const char *const part_names[] = {"users",       "projects", "tenants",
-                                         "allocations", "sums",     NULL};
-
-static const struct part_columns {
-    const struct column *items;
-    size_t count;
-} part_columns[PARTS] = {
-    [PART_USERS] = {user_columns, COUNT(user_columns)},
-    [PART_PROJECTS] = {project_columns, COUNT(project_columns)},
-    [PART_TENANTS] = {tenant_columns, COUNT(tenant_columns)},
-    [PART_ALLOCATIONS] = {allocation_columns, COUNT(allocation_columns)},
-    [PART_SUMS] = {sum_columns, COUNT(sum_columns)},
-};
-
-struct printer {
-    struct out *out;
-    bool wanted[PARTS];
-    int open; /* the part being printed; -1: none yet */
-};
-
-static void begin_part(struct printer *p, int part)
+static int read_month(const char *what, const char *text, int *out, struct err *e)
 {
-    const struct part_columns *columns = &part_columns[part];
-    p->out->is_record = part == PART_SUMS;
-    out_begin(p->out, part_names[part], columns->items, columns->count,
-              NULL); /* picked before */
+    if (parse_month(text, out) < 0)
+        return err_set(e, -EINVAL, "%s '%.40s': write a month like 2026-11", what, text);
+    return 0;
 }
 
-/* Ends what is open and begins everything up to `part`, so that an empty part is printed
- * too. */
-static void go_to(struct printer *p, int part)
+static int month_before(int month)
 {
-    while (p->open < part) {
-        if (p->open >= 0 && p->wanted[p->open])
-            out_end(p->out);
-        p->open++;
-        if (p->open < PARTS && p->wanted[p->open])
-            begin_part(p, p->open);
-    }
+    return month % 100 == 1 ? month - 89 : month - 1;
 }
 
-static void on_usage(const struct report_usage *row, void *arg)
+/* --since until before --until; without the latter up to the month that is running. */
+static int read_interval(struct cli *c, struct report_ask *ask, struct err *e)
 {
-    static const int parts[] = {[REPORT_USER] = PART_USERS,
-                                [REPORT_PROJECT] = PART_PROJECTS,
-                                [REPORT_TENANT] = PART_TENANTS};
-    struct printer *p = arg;
-    go_to(p, parts[row->level]);
-    if (!p->wanted[p->open])
-        return;
-    static const size_t names[] = {
-        [REPORT_USER] = 5, [REPORT_PROJECT] = 2, [REPORT_TENANT] = 1};
-    const char *texts[] = {row->tenant, row->project, row->login, row->directory, row->name};
-    for (size_t i = 0; i < names[row->level]; i++)
-        out_text(p->out, texts[i]);
-    out_i64(p->out, row->jobs);
-    out_i64(p->out, row->ended);
-    out_i64(p->out, row->charged_gpums);
-    out_i64(p->out, row->refunded_gpums);
-    out_i64(p->out, row->charged_gpums - row->refunded_gpums);
-    out_row(p->out);
-}
-
-static void on_allocation(const struct report_allocation *row, void *arg)
-{
-    struct printer *p = arg;
-    go_to(p, PART_ALLOCATIONS);
-    if (!p->wanted[PART_ALLOCATIONS])
-        return;
-    out_text(p->out, row->tenant);
-    out_text(p->out, row->project);
-    const int64_t numbers[] = {row->id,
-                               row->from_ms,
-                               row->until_ms,
-                               row->opening_gpums,
-                               row->granted_gpums,
-                               row->expired_gpums,
-                               row->charged_gpums,
-                               row->refunded_gpums,
-                               row->free_gpums,
-                               row->held_gpums,
-                               row->used_gpums};
-    for (size_t i = 0; i < COUNT(numbers); i++)
-        out_i64(p->out, numbers[i]);
-    out_row(p->out);
-}
-
-static void print_sums(struct printer *p, const struct report_month *m,
-                       const struct report_sums *s)
-{
-    char month[32];
-    snprintf(month, sizeof(month), "%04d-%02d", m->month / 100, m->month % 100);
-    go_to(p, PART_SUMS);
-    if (p->wanted[PART_SUMS]) {
-        out_text(p->out, month);
-        out_i64(p->out, m->from_ms);
-        out_i64(p->out, m->until_ms);
-        out_text(p->out, m->is_closed ? "yes" : "no");
-        const int64_t numbers[] = {s->jobs,
-                                   s->ended,
-                                   s->usage_charged_gpums,
-                                   s->usage_refunded_gpums,
-                                   s->ledger_charged_gpums,
-                                   s->ledger_refunded_gpums,
-                                   s->opening_gpums,
-                                   s->granted_gpums,
-                                   s->expired_gpums,
-                                   s->closing_gpums};
-        for (size_t i = 0; i < COUNT(numbers); i++)
-            out_i64(p->out, numbers[i]);
-        out_text(p->out, report_adds_up(s) ? "yes" : "no");
-        out_row(p->out);
-    }
-    go_to(p, PARTS);
-}
-
-/* The two identities, in words and exact. */
-static void print_identity(const struct report_sums *s, FILE *out)
-{
-    fprintf(out,
-            "\nusage = charge transfers = charged to allocations: %lld = %lld = %lld gpums\n"
-            "opening + granted - expired - charged + refunded = closing: "
-            "%lld + %lld - %lld - %lld + %lld = %lld gpums\n",
-            (long long)s->usage_charged_gpums, (long long)s->ledger_charged_gpums,
-            (long long)s->charged_gpums, (long long)s->opening_gpums,
-            (long long)s->granted_gpums, (long long)s->expired_gpums,
-            (long long)s->charged_gpums, (long long)s->refunded_gpums,
-            (long long)s->closing_gpums);
-}
-
-static int read_part(struct cli *c, struct printer *p, struct err *e)
-{
-    const char *part = cli_value(c, "part");
-    size_t order[OUT_COLUMNS_MAX], count;
-    if (!part && (c->out.format == OUT_CSV || c->out.picked))
-        part = part_names[PART_USERS]; /* one table a file */
-    int r = part ? cli_parse_word("--part", part, part_names, e) : 0;
-    for (int i = 0; r == 0 && i < PARTS; i++) {
-        p->wanted[i] = !part || !strcmp(part, part_names[i]);
-        if (part && p->wanted[i])
-            r = out_pick(part_columns[i].items, part_columns[i].count, c->out.picked, order,
-                         &count, e);
-    }
-    c->out.is_group = !part;
-    return r;
-}
-
-static int read_month(struct cli *c, struct report_month *out, struct err *e)
-{
-    const char *text = cli_arg(c, 0);
-    int month = 0, r = 0;
-    if (text && parse_month(text, &month) < 0)
-        return err_set(e, -EINVAL, "month '%.40s': write it like 2026-11", text);
-    r = cli_open(c, e);
-    if (r == 0 && !text)
-        r = report_month_now(c->db, &month, e);
+    const char *since = cli_value(c, "since"), *until = cli_value(c, "until");
+    int end = 0;
+    if (!since)
+        return err_set(e, -EINVAL, "--until needs --since");
+    int r = read_month("--since", since, &ask->first, e);
+    if (r == 0 && until)
+        r = read_month("--until", until, &end, e);
+    if (r == 0 && until && end <= ask->first)
+        return err_set(e, -EINVAL, "--until %s: must be a later month than --since %s", until,
+                       since);
     if (r == 0)
-        r = report_month_get(c->db, month, out, e);
+        r = cli_open(c, e);
+    if (r == 0 && !until)
+        return report_month_now(c->db, &ask->last, e);
+    ask->last = month_before(end);
     return r;
+}
+
+static int read_months(struct cli *c, struct report_ask *ask, struct err *e)
+{
+    const char *month = cli_arg(c, 0) ? cli_arg(c, 0) : cli_value(c, "month");
+    bool has_interval = cli_value(c, "since") || cli_value(c, "until");
+    int r = 0;
+    if (cli_arg(c, 0) && cli_value(c, "month"))
+        return err_set(e, -EINVAL, "the month is given twice");
+    if (month && has_interval)
+        return err_set(e, -EINVAL, "a month, or --since and --until: give one or the other");
+    if (has_interval)
+        return read_interval(c, ask, e);
+    if (month)
+        r = read_month(cli_arg(c, 0) ? "month" : "--month", month, &ask->first, e);
+    if (r == 0)
+        r = cli_open(c, e);
+    if (r == 0 && !month)
+        r = report_month_now(c->db, &ask->first, e);
+    ask->last = ask->first;
+    return r;
+}
+
+static int read_ask(struct cli *c, struct report_ask *ask, struct err *e)
+{
+    *ask = (struct report_ask){
+        .filter = {cli_value(c, "tenant"), cli_value(c, "project"), cli_value(c, "user")}};
+    int r = book_check(c, e);
+    return r < 0 ? r : read_months(c, ask, e);
+}
+
+/* ---- the head */
+
+struct site {
+    char *name, *zone;
+};
+
+static void site_done(struct site *s)
+{
+    free(s->name);
+    free(s->zone);
+}
+
+static int read_site(struct cli *c, struct site *out, struct err *e)
+{
+    AUTO(db_rows_freep) struct db_rows *rows = NULL;
+    int r = db_select(c->db, SQL_SITE_GET, DB_NO_ARGS, &rows, e);
+    if (r == 0)
+        r = db_rows_next(rows, e);
+    if (r < 0)
+        return r;
+    *out = (struct site){xdup(db_rows_text(rows, 0)), xdup(db_rows_text(rows, 1))};
+    return 0;
+}
+
+/* The report and what its head says, read in one snapshot. */
+struct reading {
+    struct db_tx tx;
+    struct site site;
+    struct report report;
+    char checksum[DIGEST_HEX];
+    struct report_about about;
+};
+
+static void reading_done(struct reading *r)
+{
+    db_tx_end(&r->tx);
+    report_done(&r->report);
+    site_done(&r->site);
+}
+
+static int read_report(struct cli *c, struct reading *out, struct err *e)
+{
+    struct report_ask ask;
+    int r = read_ask(c, &ask, e);
+    if (r == 0)
+        r = read_site(c, &out->site, e);
+    if (r == 0)
+        r = db_tx_snapshot(c->db, &out->tx, e);
+    if (r == 0)
+        r = report_read(c->db, &ask, &out->report, e);
+    if (r == 0)
+        r = report_checksum(&out->report, out->checksum, e);
+    out->about = (struct report_about){out->site.name, out->site.zone, out->checksum, NULL};
+    return r;
+}
+
+static int balanced(const struct report *r)
+{
+    if (r->is_of_user || report_adds_up(&r->sums))
+        return CLI_OK;
+    fputs("quota: the report does not add up; run `quota verify`\n", stderr);
+    return CLI_UNBALANCED;
+}
+
+/* ---- verbs */
+
+static int month_set(struct cli *c, struct err *e)
+{
+    static const char *const others[] = {"tenant", "project", "user", "part", "since", "until"};
+    AUTO(reading_done) struct reading in = {0};
+    struct report_ledger ledger;
+    if (!cli_value(c, "out"))
+        return err_set(e, -EINVAL, "--all writes several files: say where to with --out DIR");
+    for (size_t i = 0; i < COUNT(others); i++)
+        if (cli_value(c, others[i]))
+            return err_set(e, -EINVAL, "--all is a month of the whole site: leave out --%s",
+                           others[i]);
+    if (c->out.format == OUT_XLSX || c->out.format == OUT_PDF)
+        return err_set(e, -EINVAL, "--all writes every format: leave out --format");
+    int r = read_report(c, &in, e);
+    if (r == 0)
+        r = report_ledger_read(c->db, in.report.span.first, &ledger, e);
+    if (r < 0)
+        return r;
+    in.about.ledger = &ledger;
+    r = report_set_write(c, &in.report, &in.about, cli_value(c, "out"), e);
+    return r < 0 ? r : balanced(&in.report);
 }
 
 static int month(struct cli *c, struct err *e)
 {
-    struct printer p = {.out = &c->out, .open = -1};
-    struct report_sink sink = {on_usage, on_allocation, &p};
-    struct report_month m;
-    struct report_sums sums;
-    int r = read_part(c, &p, e);
+    AUTO(reading_done) struct reading in = {0};
+    AUTO(book_freep) struct book *b = NULL;
+    AUTO(book_freep) struct book *paper = NULL;
+    const char *part = cli_value(c, "part");
+    if (cli_value(c, "all"))
+        return month_set(c, e);
+    int r = part ? cli_parse_word("--part", part, report_parts, e) : 0;
     if (r == 0)
-        r = read_month(c, &m, e);
+        r = read_report(c, &in, e);
     if (r < 0)
         return r;
-    bool is_group = c->out.is_group;
-    if (is_group)
-        out_group_begin(&c->out);
-    r = report_run(c->db, m.month, &sink, &sums, e);
-    if (r < 0)
-        return r;
-    print_sums(&p, &m, &sums);
-    if (is_group)
-        out_group_end(&c->out);
-    if (is_group && c->out.format == OUT_TABLE)
-        print_identity(&sums, c->out.file);
-    if (report_adds_up(&sums))
-        return CLI_OK;
-    fputs("quota: the month does not add up; run `quota verify`\n", stderr);
-    return CLI_UNBALANCED;
+    b = report_book(&in.report, &in.about);
+    paper = report_book_paper(&in.report, &in.about);
+    r = book_write(c, b, paper, part, e);
+    return r < 0 ? r : balanced(&in.report);
 }
 
-static const struct command_option options[] = {
+static int one_level(struct cli *c, enum report_level level, struct err *e)
+{
+    AUTO(reading_done) struct reading in = {0};
+    int r = read_report(c, &in, e);
+    if (r < 0)
+        return r;
+    AUTO(book_freep) struct book *b = report_book_level(&in.report, level, 0, &in.about);
+    r = book_write(c, b, b, NULL, e);
+    return r < 0 ? r : balanced(&in.report);
+}
+
+static int user(struct cli *c, struct err *e)
+{
+    return one_level(c, REPORT_USERS, e);
+}
+
+static int project(struct cli *c, struct err *e)
+{
+    return one_level(c, REPORT_PROJECTS, e);
+}
+
+static int tenant(struct cli *c, struct err *e)
+{
+    return one_level(c, REPORT_TENANTS, e);
+}
+
+static int waste(struct cli *c, struct err *e)
+{
+    AUTO(db_tx_end) struct db_tx tx = {0};
+    AUTO(site_done) struct site site = {0};
+    AUTO(waste_done) struct waste w = {0};
+    struct report_ask ask;
+    int r = read_ask(c, &ask, e);
+    if (r == 0)
+        r = read_site(c, &site, e);
+    if (r == 0)
+        r = db_tx_snapshot(c->db, &tx, e);
+    if (r == 0)
+        r = waste_read(c->db, &ask, &w, e);
+    if (r < 0)
+        return r;
+    struct report_about about = {site.name, site.zone, NULL, NULL};
+    AUTO(book_freep) struct book *b = report_book_waste(&w, &about);
+    return book_write(c, b, b, NULL, e);
+}
+
+/* A line of # for each row, the longest for the largest. */
+static void print_bars(const struct table *t, FILE *out)
+{
+    int64_t most = 1;
+    fputc('\n', out);
+    for (size_t i = 0; i < t->row_count; i++)
+        most = table_cell(t, i, (size_t)t->chart_value)->number > most
+                   ? table_cell(t, i, (size_t)t->chart_value)->number
+                   : most;
+    for (size_t i = 0; i < t->row_count; i++) {
+        char hours[AMOUNT_TEXT];
+        int64_t n = table_cell(t, i, (size_t)t->chart_value)->number;
+        int width = n > 0 ? (int)((double)n / (double)most * BAR_WIDTH + 0.5) : 0;
+        amount_text(n, AMOUNT_HOURS, hours);
+        for (int k = 0; k < BAR_WIDTH; k++)
+            fputc(k < width ? '#' : ' ', out);
+        fprintf(out, " %12s  ", hours);
+        out_safe(out, table_cell(t, i, (size_t)t->chart_label)->text);
+        fputc('\n', out);
+    }
+}
+
+static int top(struct cli *c, struct err *e)
+{
+    AUTO(reading_done) struct reading in = {0};
+    const char *by = cli_value(c, "by"), *limit = cli_value(c, "limit");
+    int64_t count = TOP_LIMIT;
+    int level = REPORT_USERS, r = by ? cli_parse_word("--by", by, levels, e) : 0;
+    if (r == 0 && limit && parse_i64(limit, 1, TOP_MAX, &count) < 0)
+        return err_set(e, -EINVAL, "--limit '%.40s': write a number from 1 to %d", limit,
+                       TOP_MAX);
+    if (r == 0 && cli_value(c, "chart") && c->out.format != OUT_TABLE)
+        return err_set(e, -EINVAL, "--chart draws below the table: leave out --format");
+    for (int i = 0; by && r == 0 && levels[i]; i++)
+        level = strcmp(levels[i], by) ? level : i;
+    if (r == 0)
+        r = read_report(c, &in, e);
+    if (r < 0)
+        return r;
+    AUTO(book_freep)
+    struct book *b =
+        report_book_level(&in.report, (enum report_level)level, (size_t)count, &in.about);
+    r = book_write(c, b, b, NULL, e);
+    if (r == 0 && cli_value(c, "chart") && !cli_value(c, "out"))
+        print_bars(&b->tables[0], c->out.file);
+    return r < 0 ? r : balanced(&in.report);
+}
+
+/* ---- the table of verbs */
+
+#define MONTHS                                                                                 \
+    {"month", "MONTH", "like 2026-10, in the site's zone (else the one that is running)",      \
+     false},                                                                                   \
+        {"since", "MONTH", "several months, from this one on", false},                        \
+    {                                                                                          \
+        "until", "MONTH", "until before this one (else with the one that runs)", false \
+    }
+#define FILTERS                                                                                \
+    {"tenant", "TENANT", "only this one", false},                                              \
+    {                                                                                          \
+        "project", "PROJECT", "only this one", false                                           \
+    }
+#define OF_USER                                                                                \
+    {                                                                                          \
+        "user", "LOGIN",                                                                       \
+            "only this person: login or login@directory; allocations are left out", false      \
+    }
+
+static const struct command_option month_options[] = {
+    MONTHS,
+    FILTERS,
+    OF_USER,
     {"part", "PART", "users, projects, tenants, allocations or sums alone (csv: else users)",
      false},
+    {"all", NULL, "the whole set of files, into the folder of --out", false},
 };
+static const struct command_option level_options[] = {MONTHS, FILTERS, OF_USER};
+static const struct command_option waste_options[] = {MONTHS, FILTERS};
+static const struct command_option top_options[] = {
+    MONTHS,
+    FILTERS,
+    OF_USER,
+    {"by", "user|project|tenant", "what is compared (user)", false},
+    {"limit", "N", "so many (10)", false},
+    {"chart", NULL, "bars below the table", false},
+};
+
+#define OPTIONS(of) of, COUNT(of), COMMAND_REPORTS
 
 static const struct command_verb verbs[] = {
-    {"month", "[MONTH]", 0, 1, options, COUNT(options), COMMAND_READS, month,
-     "who used what in a month, and what is left",
-     "MONTH is like 2026-11, in the site's zone (else the one that is running).\n"
-     "jobs: those that used GPU-time in it (one that ran over its end counts in both months);\n"
-     "ended: those that ended in it; net: charged less refunded. Of an allocation, free and "
-     "held are\n"
-     "what was so at the month's end. A month that is over does not change any more. Exit "
-     "status 5\n"
-     "if the sums do not agree with the ledger.\n"
+    {"month", "[MONTH]", 0, 1, OPTIONS(month_options), month,
+     "who used what, what each allocation has left, and that it adds up",
+     "GPU-time counts in the month it is booked in (a charge in the months it ran in, a\n"
+     "refund when it was given); a job counts as started or ended in the month of that moment.\n"
+     "So a month that is over does not change any more. --since and --until are months too,\n"
+     "half-open.\n"
+     "\n"
+     "jobs failed: failed, timed out or lost. waited: from submit to start, of the jobs that\n"
+     "started. raw: GPUs x time; all else is weighted by the price of the submit time. net:\n"
+     "charged less refunded. wasted: all that was charged to jobs that ended here and failed,\n"
+     "timed out, were cancelled or lost. Of an allocation: opening + granted - revoked +\n"
+     "transferred in - transferred out + adjusted - expired - charged + refunded = closing =\n"
+     "free + held; refund expired is what was given back after the term. checksum: SHA-256 of\n"
+     "the report's canonical lines.\n"
+     "\n"
+     "--all writes usage (csv, xlsx, pdf), jobs, ledger (csv) and summary (json) of the month\n"
+     "into an existing folder, GPU-time there in seconds, which are exact. In the jobs' file\n"
+     "month_... is what is booked in the month and job_... the whole job's; weight is the\n"
+     "price it was charged by, which held since price_since. Exit status 5 if the sums do not\n"
+     "agree.\n"
      "  quota report month 2026-11\n"
-     "  quota report month 2026-11 --format csv --part allocations\n"},
+     "  quota report month 2026-11 --format csv --part allocations\n"
+     "  quota report month --since 2026-09 --until 2026-12 --format pdf --out autumn.pdf\n"
+     "  quota report month 2026-11 --all --out /srv/reports\n"},
+    {"project", "", 0, 0, OPTIONS(level_options), project, "usage by project",
+     "The columns are those of `quota report month`.\n"
+     "  quota report project --month 2026-10 --tenant north\n"},
+    {"user", "", 0, 0, OPTIONS(level_options), user, "usage by person and project",
+     "The columns are those of `quota report month`.\n"
+     "  quota report user --since 2026-01 --user alice@north\n"},
+    {"tenant", "", 0, 0, OPTIONS(level_options), tenant, "usage by tenant",
+     "The columns are those of `quota report month`.\n"
+     "  quota report tenant --month 2026-10 --format xlsx --out tenants.xlsx\n"},
+    {"waste", "", 0, 0, OPTIONS(waste_options), waste,
+     "GPU-hours that came to nothing, by cause, tenant and project",
+     "Of the jobs that ended in the months, each with all that it was ever charged: charged\n"
+     "to all, and of that to those that failed, timed out, were cancelled or lost; preempted:\n"
+     "what attempts that were preempted, or cut by maintenance or a fault, of jobs that\n"
+     "completed had done since the last checkpoint, at most. idle: GPU-time without weight that samples\n"
+     "found idle, of what they looked at, in jobs of every end. A row without project is the\n"
+     "tenant's, the last one the site's.\n"
+     "  quota report waste --month 2026-10\n"},
+    {"top", "", 0, 0, OPTIONS(top_options), top, "who used most",
+     "In order of net GPU-hours, the largest first.\n"
+     "  quota report top --by project --limit 20 --chart\n"},
+    {"send", "[MONTH]", 0, 1, report_send_options, REPORT_SEND_OPTIONS, COMMAND_READS,
+     report_send,
+     "mail each tenant's report of a closed month to its contact",
+     "For cron or a timer, some days into a month; without MONTH it is the one that ended\n"
+     "last. The month must be closed (`quota month close`). Each tenant's contact, if it\n"
+     "has one, gets the report to print (PDF) and the table of users (CSV), once for each\n"
+     "month and address, however often this is run. What a crash cut off goes out at the\n"
+     "next call; what was cut off while the mail server took it is shown as unknown and\n"
+     "never sent twice by itself: when it did not come, --again ADDRESS sends it. Needs\n"
+     "[mail] in the configuration. Ends with 1 if anything was refused or is unknown.\n"
+     "  quota report send 2026-10 --dry-run\n"
+     "  quota report send 2026-10\n"},
 };
 
-const struct command_noun noun_report = {"report", "the month in numbers", verbs, COUNT(verbs)};
+const struct command_noun noun_report = {"report", "months in numbers", verbs, COUNT(verbs)};

@@ -21,8 +21,11 @@
 #include "runner/base/secret.h"
 #include "runner/base/xnew.h"
 
-/* A page waits ten seconds at most; a migration, or the books of years, may take longer. */
+/* A page waits ten seconds at most; a migration, or the books of years, may take longer. The server
+ * gives up before the page does (STATEMENT_S below): else a call that nobody waits for could still
+ * take effect after its repeat was answered. */
 enum { CONNECT_S = 2, READ_S = 10, READ_LONG_S = 3600, WRITE_S = 5 };
+#define STATEMENT_S "7"
 
 const char *const sql_texts[SQL_COUNT] = {
 #define SQL(roles, name, text) [SQL_##name] = text,
@@ -95,6 +98,7 @@ int db_errno(unsigned code)
     case ER_CON_COUNT_ERROR:
     case ER_CONNECTION_KILLED:
     case ER_QUERY_INTERRUPTED:
+    case ER_STATEMENT_TIMEOUT: /* no handler of a procedure sees it: only a new connection is clean */
         return -ENOTCONN;
     case ER_DUP_ENTRY:
         return -EEXIST;
@@ -117,12 +121,14 @@ int db_fail(struct db *db, const char *what, unsigned code, const char *text, st
     return r;
 }
 
-static const char session_setup[] =
-    "SET SESSION sql_mode = "
-    "'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO,"
-    "ONLY_FULL_GROUP_BY,NO_UNSIGNED_SUBTRACTION', time_zone = '+00:00', autocommit = 1, "
-    "innodb_lock_wait_timeout = 3, tx_isolation = 'READ-COMMITTED', default_storage_engine = "
-    "'InnoDB'";
+#define SESSION_SETUP                                                                          \
+    "SET SESSION sql_mode = "                                                                  \
+    "'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO,"                    \
+    "ONLY_FULL_GROUP_BY,NO_UNSIGNED_SUBTRACTION', time_zone = '+00:00', autocommit = 1, "      \
+    "innodb_lock_wait_timeout = 3, tx_isolation = 'READ-COMMITTED', default_storage_engine = " \
+    "'InnoDB'"
+static const char session_setup[] = SESSION_SETUP ", max_statement_time = " STATEMENT_S;
+static const char session_setup_patient[] = SESSION_SETUP;
 
 /* The library's first use sets up its globals and must not happen on two workers at once. */
 static void library_init(void)
@@ -148,7 +154,8 @@ int db_connect(const struct db_conf *conf, const struct db_login *login, MYSQL *
     mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &off);
     mysql_options(mysql, MYSQL_OPT_RECONNECT, &no);
     mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-    mysql_options(mysql, MYSQL_INIT_COMMAND, session_setup);
+    mysql_options(mysql, MYSQL_INIT_COMMAND,
+                  login->is_patient ? session_setup_patient : session_setup);
     if (*conf->host) {
         mysql_ssl_set(mysql, NULL, NULL, conf->ca, NULL, NULL);
         mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);

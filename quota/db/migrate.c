@@ -178,9 +178,8 @@ static int check_ask(const struct db_conf *conf, const struct migrate_ask *ask, 
 /* First moment of a month in the zone of the process. */
 static int64_t month_start_ms(int year, int month)
 {
-    struct tm first = {
-        .tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = 1, .tm_isdst = -1};
-    return (int64_t)mktime(&first) * 1000;
+    struct tm first = {.tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = 1};
+    return now_day_start_ms((int64_t)timegm(&first) / 86400);
 }
 
 static int write_months(MYSQL *owner, struct err *e)
@@ -246,6 +245,16 @@ static int read_version(MYSQL *mysql, int *out, struct err *e)
     return 0;
 }
 
+static int count_missing(MYSQL *admin, const struct db_conf *conf, int *out, struct err *e)
+{
+    int version = 0;
+    int r = mysql_select_db(admin, conf->name) ? fail(admin, conf->name, e) : 0;
+    if (r == 0)
+        r = read_version(admin, &version, e);
+    *out = version < migrate_version() ? migrate_version() - version : 0;
+    return r;
+}
+
 static int run_missing(MYSQL *owner, int *out_ran, struct err *e)
 {
     int version = 0, r;
@@ -286,6 +295,14 @@ static int run_as_owner(const struct db_conf *conf, const struct migrate_ask *as
     return r;
 }
 
+static int say_there(const struct db_conf *conf, struct err *e)
+{
+    return err_set(
+        e, -EEXIST,
+        "database %s is there already; `quota db update` brings its schema up to date",
+        conf->name);
+}
+
 int migrate_init(const struct db_conf *conf, const struct migrate_ask *ask, struct err *e)
 {
     AUTO(mysql_closep) MYSQL *admin = NULL;
@@ -294,15 +311,14 @@ int migrate_init(const struct db_conf *conf, const struct migrate_ask *ask, stru
     passwords_make(&p);
     if (r == 0)
         r = connect_admin(conf, ask, &admin, e);
+    if (r == 0 && ask->is_dry_run)
+        return mysql_select_db(admin, conf->name) == 0 ? say_there(conf, e) : 0;
     if (r == 0)
         r = set_variables(admin, conf, ask, &p, e);
     if (r == 0) {
         r = run_script(admin, "create database", bootstrap_text, e);
         if (r < 0 && mysql_errno(admin) == 1007)
-            return err_set(e, -EEXIST,
-                           "database %s is there already; `quota db update` brings "
-                           "its schema up to date",
-                           conf->name);
+            return say_there(conf, e);
     }
     if (r < 0)
         return r;
@@ -322,6 +338,8 @@ int migrate_update(const struct db_conf *conf, const struct migrate_ask *ask, in
     AUTO(passwords_wipe) struct passwords p;
     passwords_make(&p);
     int r = connect_admin(conf, ask, &admin, e);
+    if (r == 0 && ask->is_dry_run)
+        return count_missing(admin, conf, out_ran, e);
     if (r == 0)
         r = set_variables(admin, conf, ask, &p, e);
     if (r == 0)

@@ -17,6 +17,7 @@ struct migrate_ask {
         *admin_password;          /* an account of the server that may create others */
     const char *account_host;     /* from where our accounts connect: "localhost", "%" */
     const char *site_name, *zone; /* zone: an IANA name, "Europe/Berlin" */
+    bool is_dry_run;              /* check what can be checked, and make nothing */
 };
 
 /* Makes the database of `conf`, its owner and the four accounts, runs all migrations, and
@@ -25,7 +26,7 @@ struct migrate_ask {
  * on failure. */
 int migrate_init(const struct db_conf *conf, const struct migrate_ask *ask, struct err *e);
 
-/* Runs what is missing. *out_ran gets the number of migrations run. */
+/* Runs what is missing. *out_ran gets the number of migrations run, or to be run. */
 int migrate_update(const struct db_conf *conf, const struct migrate_ask *ask, int *out_ran,
                    struct err *e);
 

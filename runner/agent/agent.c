@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The verbs. Each call is read, admitted by epoch and deadline, checked, then carried out;
- * whoever has to wait (start, stop, files) waits on the loop. */
+ * whoever has to wait (start, stop, limit, files) waits on the loop. */
 #include "runner/agent/agent.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +26,7 @@
 
 enum {
     REAP_MS = 1000,
-    STOP_WAIT_MS = 15000, /* longer than a living keeper ever works without listening */
+    KEEPER_WAIT_MS = 15000, /* longer than a living keeper ever works without listening */
     CLEAN_WAIT_MS = 500
 };
 
@@ -42,12 +42,12 @@ struct agent {
 /* A call that waits for a launch or for a keeper. */
 struct pending {
     struct agent *agent;
-    struct pending *next, *previous;
+    struct pending *next;
     struct server_call *call;
     struct launch *launch;
     struct client *keeper;
     char token[SPOOL_TOKEN_MAX + 1];
-    bool is_launching;
+    bool is_launching, is_stop;
 };
 
 static struct pending *pending_new(struct agent *a, struct server_call *call, const char *token)
@@ -55,26 +55,20 @@ static struct pending *pending_new(struct agent *a, struct server_call *call, co
     struct pending *p = xnew(struct pending);
     *p = (struct pending){.agent = a, .next = a->pending, .call = call};
     snprintf(p->token, sizeof(p->token), "%s", token);
-    if (a->pending)
-        a->pending->previous = p;
     a->pending = p;
     return p;
 }
 
-static void pending_free(struct pending *p)
+/* Answers the call. */
+static void pending_finish(struct pending *p, int status, const struct err *why)
 {
-    if (p->previous)
-        p->previous->next = p->next;
-    else
-        p->agent->pending = p->next;
-    if (p->next)
-        p->next->previous = p->previous;
+    struct server_call *call = p->call;
+    struct pending **at = &p->agent->pending;
+    while (*at != p)
+        at = &(*at)->next;
+    *at = p->next;
     client_free(p->keeper);
     free(p);
-}
-
-static void answer(struct server_call *call, int status, const struct err *why)
-{
     if (status < 0)
         server_refuse(call, status, why);
     else
@@ -129,11 +123,9 @@ static bool is_used(struct agent *a, struct server_call *call, const char *token
 static void on_launched(int status, const struct err *why, void *arg)
 {
     struct pending *p = arg;
-    struct server_call *call = p->call;
     if (status < 0)
         log_warning("%s: not started: %s", p->token[0] ? p->token : "files", why->text);
-    pending_free(p);
-    answer(call, status, why);
+    pending_finish(p, status, why);
 }
 
 static int on_start(struct agent *a, struct server_call *call, struct err *e)
@@ -177,29 +169,29 @@ static void kill_unheard(struct agent *a, const char *token)
     log_warning("token %s: its keeper did not answer: killed", token);
 }
 
-static void on_stopped(struct client_answer *answered, void *arg)
+static void on_heard(struct client_answer *answered, void *arg)
 {
     struct pending *p = arg;
-    struct server_call *call = p->call;
     int status = answered->status;
     struct err why = answered->why;
-    if (status < 0 && !answered->is_reply) {
+    if (p->is_stop && status < 0 && !answered->is_reply) {
         kill_unheard(p->agent, p->token);
         status = 0;
     }
-    pending_free(p);
-    answer(call, status, &why);
+    pending_finish(p, status, &why);
 }
 
-static int on_stop(struct agent *a, struct server_call *call, struct err *e)
+/* stop and limit are for the keeper of the attempt: it reads them, and its answer is ours. */
+static int on_keepers(struct agent *a, struct server_call *call, struct err *e)
 {
-    struct agent_stop ask;
+    struct agent_token ask;
     struct spool_entry entry;
     char path[64 + SPOOL_TOKEN_MAX];
-    int r = agent_stop_read(server_body(call), &ask, e);
+    bool is_stop = !strcmp(server_verb(call), "stop");
+    int r = agent_token_read(server_body(call), &ask, e);
     if (r == 0)
         r = spool_read(a->settings.spool, ask.token, &entry, e);
-    if (r == -EBADMSG) { /* nobody can speak for it any more */
+    if (r == -EBADMSG && is_stop) { /* nobody can speak for it any more */
         cgroup_kill(&a->place.cgroups, ask.token);
         server_reply(call, NULL, -1);
         return 0;
@@ -212,8 +204,9 @@ static int on_stop(struct agent *a, struct server_call *call, struct err *e)
     /* Through our descriptor: a socket's path has at most 107 bytes. */
     snprintf(path, sizeof(path), "/proc/self/fd/%d/%s/control", a->place.spool, ask.token);
     struct pending *p = pending_new(a, call, ask.token);
+    p->is_stop = is_stop;
     p->keeper = client_new(a->loop, path);
-    client_start(p->keeper, agent_stop_json(&ask), -1, STOP_WAIT_MS, on_stopped, p);
+    client_start(p->keeper, json_deep_copy(server_body(call)), -1, KEEPER_WAIT_MS, on_heard, p);
     return 0;
 }
 
@@ -246,9 +239,9 @@ static int on_list(struct agent *a, struct server_call *call, struct err *e)
 
 static int on_clean(struct agent *a, struct server_call *call, struct err *e)
 {
-    struct agent_clean ask;
+    struct agent_token ask;
     struct spool_entry entry;
-    int r = agent_clean_read(server_body(call), &ask, e);
+    int r = agent_token_read(server_body(call), &ask, e);
     if (r < 0)
         return r;
     r = spool_read(a->settings.spool, ask.token, &entry, e);
@@ -271,7 +264,7 @@ static const struct {
     const char *verb;
     int (*on_call)(struct agent *a, struct server_call *call, struct err *e);
 } verbs[] = {
-    {"hello", on_hello}, {"start", on_start}, {"stop", on_stop},
+    {"hello", on_hello}, {"start", on_start}, {"stop", on_keepers}, {"limit", on_keepers},
     {"list", on_list},   {"clean", on_clean}, {"files", on_files},
 };
 
@@ -374,10 +367,8 @@ void agent_free(struct agent *a)
         return;
     server_free(a->place.server);
     while (a->pending) {
-        struct server_call *call = a->pending->call;
         launch_cancel(a->pending->launch);
-        pending_free(a->pending);
-        server_refuse(call, -ESHUTDOWN, NULL); /* its peer is closed: this frees it */
+        pending_finish(a->pending, -ESHUTDOWN, NULL); /* their peers are closed */
     }
     loop_timer_free(a->reap);
     cgroup_site_done(&a->place.cgroups);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* runner-agent: the only program that runs as root. Six verbs (runner/proto/agent_calls.h), no
+/* runner-agent: the only program that runs as root. Seven verbs (runner/proto/agent_calls.h), no
  * database, no password, no parsing of what users wrote. It remembers nothing but the epoch:
  * what runs is in the spool, and killed at any moment it goes on from there.
  */

@@ -144,13 +144,14 @@ static int open_log(const struct birth *b)
 
 static int write_plan(const struct birth *b, pid_t task)
 {
-    struct keeper_plan plan = {.job = b->ask->job,
-                               .attempt = b->ask->attempt,
-                               .task = task,
-                               .limit_ms = b->ask->limit_ms,
-                               .grace_ms = b->ask->grace_ms,
-                               .log_max = b->ask->log_max};
-    snprintf(plan.token, sizeof(plan.token), "%s", b->ask->token);
+    const struct agent_start *ask = b->ask;
+    struct keeper_plan plan = {.grace_ms = ask->grace_ms, .log_max = ask->log_max};
+    plan.record = (struct spool_entry){.job = ask->job,
+                                       .attempt = ask->attempt,
+                                       .task = task,
+                                       .limit_ms = ask->limit_ms,
+                                       .exit_code = -1};
+    snprintf(plan.record.token, sizeof(plan.record.token), "%s", ask->token);
     int fd = memfd_create("plan", MFD_CLOEXEC);
     if (fd < 0 || write(fd, &plan, sizeof(plan)) != sizeof(plan))
         fail_errno(b->word, "the keeper's plan");

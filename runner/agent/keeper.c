@@ -47,7 +47,7 @@ static int let_go(struct keeper *k, struct err *e);
 static void on_log(void *arg);
 static void on_tick(void *arg);
 static void on_limit(void *arg);
-static void on_call(struct server_call *call, void *arg); /* stop */
+static void on_call(struct server_call *call, void *arg); /* stop, limit */
 static void on_grace(void *arg);
 static void on_task_end(void *arg);
 static void finish(struct keeper *k, const siginfo_t *how);
@@ -63,7 +63,7 @@ static void beat(struct keeper *k)
     k->record.run_ms = run_ms(k);
     k->record.beat_ms = now_ms();
     if (spool_write_beat(KEEPER_ENTRY, &k->record, &why) < 0)
-        log_warning("job %lld: beat: %s", (long long)k->plan.job, why.text);
+        log_warning("job %lld: beat: %s", (long long)k->record.job, why.text);
 }
 
 /* Writes `start`, then lets the task go: never the other way round. */
@@ -104,7 +104,7 @@ static void stop(struct keeper *k, const char *cause, int64_t grace_ms)
 static void on_grace(void *arg)
 {
     struct keeper *k = arg;
-    log_info("job %lld: killed after its grace", (long long)k->plan.job);
+    log_info("job %lld: killed after its grace", (long long)k->record.job);
     kill_group();
 }
 
@@ -135,7 +135,7 @@ static void reap(const struct keeper *k)
 {
     siginfo_t who = {0};
     while (waitid(P_ALL, 0, &who, WEXITED | WNOHANG | WNOWAIT) == 0 && who.si_pid &&
-           who.si_pid != k->plan.task) {
+           who.si_pid != k->record.task) {
         waitpid(who.si_pid, NULL, WNOHANG);
         who.si_pid = 0;
     }
@@ -149,33 +149,58 @@ static void on_tick(void *arg)
     beat(k);
     if (k->kill_at_ms && now_boot_ms() >= k->kill_at_ms)
         kill_group();
-    else if (run_ms(k) >= k->plan.limit_ms)
+    else if (run_ms(k) >= k->record.limit_ms)
         on_limit(k);
+}
+
+static void arm_limit(struct keeper *k)
+{
+    int64_t left = k->record.limit_ms - run_ms(k);
+    loop_timer_free(k->limit);
+    k->limit = loop_timer_new(k->loop, left > 0 ? left : 0, 0, on_limit, k);
+}
+
+static int be_stopped(struct keeper *k, const json_t *body, struct err *e)
+{
+    struct agent_stop ask;
+    int r = agent_stop_read(body, &ask, e);
+    if (r == 0)
+        stop(k, ask.why, ask.grace_ms);
+    return r;
+}
+
+static int take_limit(struct keeper *k, const json_t *body, struct err *e)
+{
+    struct agent_limit ask;
+    int r = agent_limit_read(body, &ask, e);
+    if (r == 0 && k->kill_at_ms)
+        r = err_set(e, -EALREADY, "it is ending already: %s", k->cause);
+    if (r < 0)
+        return r;
+    k->record.limit_ms = ask.limit_ms;
+    arm_limit(k);
+    beat(k); /* now, for those who wait to read it */
+    return 0;
 }
 
 static void on_call(struct server_call *call, void *arg)
 {
-    struct keeper *k = arg;
-    struct agent_stop ask;
+    const char *verb = server_verb(call);
     struct err why = {{0}};
-    if (strcmp(server_verb(call), "stop") != 0) {
-        server_refuse(call, -ENOSYS, NULL);
-        return;
-    }
-    int r = agent_stop_read(server_body(call), &ask, &why);
-    if (r < 0) {
+    int r = !strcmp(verb, "stop")    ? be_stopped(arg, server_body(call), &why)
+            : !strcmp(verb, "limit") ? take_limit(arg, server_body(call), &why)
+                                     : err_set(&why, -ENOSYS, "no such verb");
+    if (r < 0)
         server_refuse(call, r, &why);
-        return;
-    }
-    stop(k, ask.why, ask.grace_ms);
-    server_reply(call, json_pack("{sI}", "run_ms", (json_int_t)run_ms(k)), -1);
+    else
+        server_reply(call, NULL, -1);
 }
 
 static void on_task_end(void *arg)
 {
     struct keeper *k = arg;
     siginfo_t how = {0};
-    if (waitid(P_PID, (id_t)k->plan.task, &how, WEXITED | WNOHANG) == 0 && how.si_pid)
+    if (waitid(P_PID, (id_t)k->record.task, &how, WEXITED | WNOHANG) == 0 && how.si_pid)
         finish(k, &how);
 }
 
@@ -217,7 +242,7 @@ static void finish(struct keeper *k, const siginfo_t *how)
     const char *own = has_failed && cgroup_had_oom(KEEPER_OOM) ? "memory" : "natural";
     snprintf(s->cause, sizeof(s->cause), "%s", k->cause[0] ? k->cause : own);
     if (spool_write_exit(KEEPER_ENTRY, s, &why) < 0) /* readers will find us dead: lost */
-        log_error("job %lld: exit: %s", (long long)k->plan.job, why.text);
+        log_error("job %lld: exit: %s", (long long)k->record.job, why.text);
     k->is_over = true;
     loop_stop(k->loop);
 }
@@ -247,11 +272,10 @@ static void say(int code, const struct err *why)
 
 static void watch(struct keeper *k, int task)
 {
-    int64_t left = k->plan.limit_ms - run_ms(k);
     k->task_watch = loop_watch_new(k->loop, task, on_task_end, k);
     k->log_watch = loop_watch_new(k->loop, KEEPER_PIPE, on_log, k);
     k->tick = loop_timer_new(k->loop, TICK_MS, TICK_MS, on_tick, k);
-    k->limit = loop_timer_new(k->loop, left > 0 ? left : 0, 0, on_limit, k);
+    arm_limit(k);
 }
 
 static void keeper_done(struct keeper *k)
@@ -267,19 +291,16 @@ static void keeper_done(struct keeper *k)
 
 int keeper_run(void)
 {
-    AUTO(keeper_done) struct keeper k = {.record = {.exit_code = -1}};
+    AUTO(keeper_done) struct keeper k = {0};
     struct err why = {{0}};
     if (pread(KEEPER_PLAN, &k.plan, sizeof(k.plan), 0) != sizeof(k.plan))
         return 1;
-    memcpy(k.record.token, k.plan.token, sizeof(k.record.token));
-    k.record.job = k.plan.job;
-    k.record.attempt = k.plan.attempt;
-    k.record.task = k.plan.task;
+    k.record = k.plan.record;
     k.log = (struct joblog){.fd = KEEPER_LOG, .max = k.plan.log_max};
     k.loop = loop_new();
     fcntl(KEEPER_PIPE, F_SETFL, O_NONBLOCK);
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-    AUTO(cleanup_close) int task = (int)syscall(SYS_pidfd_open, k.plan.task, 0);
+    AUTO(cleanup_close) int task = (int)syscall(SYS_pidfd_open, k.record.task, 0);
     int r = task < 0 ? err_set(&why, -errno, "pidfd_open: %s", strerror(errno)) : 0;
     if (r == 0)
         r = listen_for_stop(&k, &why);

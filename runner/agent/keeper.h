@@ -3,9 +3,10 @@
  *
  * Parent and subreaper of the task. Writes the spool (start, a beat a second, exit), keeps the
  * head of the log up to its cap, ends the attempt at its time limit or when told to on its
- * control socket: TERM through runner-task, KILL of the whole cgroup after the grace. When the
- * task has ended it kills whatever is left before it writes `exit`. Run time is CLOCK_BOOTTIME,
- * so that a machine asleep counts. SIGTERM ends the attempt with the cause "shutdown".
+ * control socket, where it also hears of another limit: TERM through runner-task, KILL of the
+ * whole cgroup after the grace. When the task has ended it kills whatever is left before it
+ * writes `exit`. Run time is CLOCK_BOOTTIME, so that a machine asleep counts. SIGTERM ends the
+ * attempt with the cause "shutdown".
  */
 #ifndef FF_AGENT_KEEPER_H
 #define FF_AGENT_KEEPER_H
@@ -34,10 +35,8 @@ enum {
 };
 
 struct keeper_plan {
-    char token[SPOOL_TOKEN_MAX + 1];
-    int64_t job, attempt;
-    pid_t task;
-    int64_t limit_ms, grace_ms, log_max;
+    struct spool_entry record; /* token, job, attempt, task, limit */
+    int64_t grace_ms, log_max;
 };
 
 int keeper_run(void); /* returns when the attempt is over; the program's exit status */

@@ -99,9 +99,7 @@ static int open_project(const struct birth_place *place, const char *project, in
                                  is_root ? 02770 : 0700};
     if (is_root && !gid)
         return 0;
-    int fd = folder_open(place->projects, project, &owner, &is_new, e);
-    if (fd >= 0)
-        close(fd);
+    AUTO(cleanup_close) int fd = folder_open(place->projects, project, &owner, &is_new, e);
     return fd < 0 ? fd : 0;
 }
 

@@ -67,6 +67,5 @@ void private_probe(const char *const *roots, size_t root_count, struct private_p
             out->tmp[i] = NULL;
     }
     out->has_proc = true;
-    if (!works(out))
-        out->has_proc = false;
+    out->has_proc = works(out);
 }

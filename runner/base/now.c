@@ -7,6 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { DAY_S = 86400 };
+
 static int64_t read_clock(clockid_t id)
 {
     struct timespec t;
@@ -41,6 +43,30 @@ const char *now_boot_id(void)
         id[0] = '\0';
     close(fd);
     return id;
+}
+
+/* The day of the calendar that the zone's clock shows. */
+static int64_t local_day(time_t at)
+{
+    struct tm local;
+    localtime_r(&at, &local);
+    struct tm midnight = {
+        .tm_year = local.tm_year, .tm_mon = local.tm_mon, .tm_mday = local.tm_mday};
+    return (int64_t)timegm(&midnight) / DAY_S;
+}
+
+int64_t now_day_start_ms(int64_t days)
+{
+    time_t before = (time_t)((days - 1) * DAY_S); /* no zone is a whole day away */
+    time_t after = (time_t)((days + 1) * DAY_S);
+    while (after - before > 1) {
+        time_t middle = before + (after - before) / 2;
+        if (local_day(middle) < days)
+            before = middle;
+        else
+            after = middle;
+    }
+    return (int64_t)after * 1000;
 }
 
 void now_text(int64_t at_ms, char out[20])

@@ -18,6 +18,10 @@ int64_t now_mono_ms(void);
 int64_t now_boot_ms(void);
 const char *now_boot_id(void); /* 36 characters and NUL; "" if the kernel does not say */
 
+/* The first moment of a day (counted from 1970-01-01) in the zone of the process, also where its
+ * midnight does not exist. */
+int64_t now_day_start_ms(int64_t days);
+
 /* "2026-11-23 20:15:02" in the zone of the process; out has room for 20 bytes. */
 void now_text(int64_t at_ms, char out[20]);
 

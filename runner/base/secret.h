@@ -14,6 +14,9 @@
  * open or read. */
 int secret_read(const char *path, char **out_text, struct err *e);
 
+/* The same for root, to whom a daemon's own secret is lent: the owner may be anybody. */
+int secret_read_lent(const char *path, char **out_text, struct err *e);
+
 /* Checks the owner and mode alone, for files a library reads itself (the TLS key). */
 int secret_check(const char *path, struct err *e);
 

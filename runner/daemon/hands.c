@@ -12,6 +12,7 @@
 #include "runner/base/now.h"
 #include "runner/base/random.h"
 #include "runner/base/xnew.h"
+#include "runner/daemon/ends.h"
 #include "runner/daemon/step.h"
 #include "runner/daemon/supervisor.h"
 
@@ -21,7 +22,7 @@ static void on_journal_run(void *db, void *arg)
 {
     struct journal_op *op = arg;
     if (!db)
-        op->status = -ENOTCONN;
+        op->status = err_set(&op->why, -ENOTCONN, "database: no connection");
     else
         journal_run(db, op);
 }
@@ -88,6 +89,7 @@ static struct journal_op *op_new(struct supervisor *s, struct live *job, enum jo
     op->state = job_next(job->state, event);
     op->at_ms = now_ms();
     op->exit_code = -1;
+    op->rules = &s->conf.refund;
     return op;
 }
 
@@ -95,6 +97,29 @@ static void journal_start(struct supervisor *s, struct live *job, struct journal
 {
     job->is_busy = true;
     work_start(s->journal, on_journal_run, on_journaled, drop_op, op);
+}
+
+/* What failed is tried again in a second. */
+static void try_again(struct live *job, const char *what, const struct err *why)
+{
+    int64_t now = now_mono_ms();
+    job->retry_at_ms = now + RETRY_MS;
+    if (trouble_is_news(&job->told, why, now))
+        log_warning("job %lld: %s: %s", (long long)job->id, what, why->text);
+}
+
+/* A worker of the journal's failed: what no repeat can mend is left alone. */
+static void note_failure(struct live *job, int status, const char *what, const struct err *why)
+{
+    job->is_busy = false;
+    if (status != -EBADE) {
+        try_again(job, what, why);
+        return;
+    }
+    job->is_damaged = true;
+    job->trouble = *why;
+    log_error("job %lld: left alone: %s; ask `quota verify`, then `quota job reconcile`",
+              (long long)job->id, why->text);
 }
 
 /* ---- answers of the executor */
@@ -109,9 +134,7 @@ static void on_launched(const struct exec_answer *answer, void *arg)
     job->is_refused = answer->is_refused;
     job->is_fault = answer->is_fault;
     if (answer->status < 0) {
-        job->retry_at_ms = now_mono_ms() + RETRY_MS;
-        if (strcmp(job->trouble.text, answer->why.text))
-            log_warning("job %lld: start: %s", (long long)job->id, answer->why.text);
+        try_again(job, "start", &answer->why);
         job->trouble = answer->why;
     }
     hands_advance(s, job);
@@ -126,11 +149,23 @@ static void on_stopped(const struct exec_answer *answer, void *arg)
     job->is_asking = false;
     job->is_stopped = answer->status == 0;
     if (answer->status < 0) {
-        job->retry_at_ms = now_mono_ms() + RETRY_MS;
-        log_warning("job %lld: stop: %s", (long long)job->id, answer->why.text);
+        try_again(job, "stop", &answer->why);
         return;
     }
     hands_advance(s, job);
+}
+
+static void on_limited(const struct exec_answer *answer, void *arg)
+{
+    struct supervisor *s = ((struct owner *)arg)->s;
+    struct live *job = owner_done(arg);
+    if (!job)
+        return;
+    job->is_asking = false;
+    job->attempt.is_ending = answer->status == -EALREADY;
+    if (answer->status < 0)
+        try_again(job, "new limit", &answer->why);
+    supervisor_knock(s); /* whoever asked for it waits for an answer */
 }
 
 static void on_forgotten(const struct exec_answer *answer, void *arg)
@@ -141,8 +176,7 @@ static void on_forgotten(const struct exec_answer *answer, void *arg)
         return;
     job->is_asking = false;
     if (answer->status < 0 && answer->status != -ENOENT) {
-        job->retry_at_ms = now_mono_ms() + RETRY_MS;
-        log_warning("job %lld: clean: %s", (long long)job->id, answer->why.text);
+        try_again(job, "clean", &answer->why);
         return;
     }
     if (job_state_is_final(job->state))
@@ -150,27 +184,6 @@ static void on_forgotten(const struct exec_answer *answer, void *arg)
     else
         job->attempt = (struct live_attempt){0}; /* an attempt that never ran is gone whole */
     supervisor_knock(s);                         /* its GPUs are free now */
-}
-
-static void on_orphan_stopped(const struct exec_answer *answer, void *arg)
-{
-    struct orphan *o = arg;
-    (void)answer;
-    o->is_asking = false;
-}
-
-static void on_orphan_forgotten(const struct exec_answer *answer, void *arg)
-{
-    struct orphan *o = arg;
-    struct supervisor *s = o->supervisor;
-    o->is_asking = false;
-    if (answer->status == 0 || answer->status == -ENOENT) {
-        hands_orphan_free(o);
-        supervisor_knock(s);
-        return;
-    }
-    o->retry_at_ms = now_mono_ms() + RETRY_MS;
-    o->is_running = answer->status == -EBUSY;
 }
 
 /* ---- the steps */
@@ -233,7 +246,8 @@ struct relaunch {
 static void on_spec_run(void *db, void *arg)
 {
     struct relaunch *l = arg;
-    l->status = db ? journal_spec(db, l->job, &l->spec, &l->why) : -ENOTCONN;
+    l->status = db ? journal_spec(db, l->job, &l->spec, &l->why)
+                   : err_set(&l->why, -ENOTCONN, "database: no connection");
 }
 
 static void drop_relaunch(void *arg)
@@ -250,12 +264,12 @@ static void on_spec(int status, void *arg)
     struct relaunch *l = arg;
     struct supervisor *s = l->owner->s;
     struct live *job = owner_done(TAKE(l->owner));
-    if (job) {
+    int r = status < 0 ? err_set(&l->why, status, "too much to do") : l->status;
+    if (job && r < 0) {
+        note_failure(job, r, "its request", &l->why);
+    } else if (job) {
         job->is_busy = false;
-        if (status == 0 && l->status == 0)
-            launch(s, job, l->spec);
-        else
-            job->retry_at_ms = now_mono_ms() + RETRY_MS;
+        launch(s, job, l->spec);
     }
     drop_relaunch(l);
 }
@@ -287,33 +301,22 @@ static void write_not_started(struct supervisor *s, struct live *job)
 static void write_end(struct supervisor *s, struct live *job, const struct exec_status *exec)
 {
     struct journal_op *op = op_new(s, job, JOURNAL_END, EVENT_ENDED);
-    const struct live_attempt *a =
-        &job->attempt; /* what was seen last, if the record is gone */
-    bool is_known = exec->state == EXEC_OVER || exec->state == EXEC_LOST;
-    op->run_ms = is_known && exec->run_ms > a->metered_ms ? exec->run_ms : a->metered_ms;
-    op->at_ms =
-        is_known && exec->ended_ms > a->metered_at_ms ? exec->ended_ms : a->metered_at_ms;
-    if (op->at_ms < a->started_ms)
-        op->at_ms = a->started_ms;
-    op->chargeable_ms = step_chargeable_ms(op->run_ms, job->time_limit_ms, job->spent_ms);
-    op->gpus = job->attempt.gpus;
-    op->weight_permille = job->attempt.weight_permille;
-    op->exit_code = exec->state == EXEC_OVER ? exec->exit_code : -1;
-    op->signal_no = exec->signal_no;
-    snprintf(op->cause, sizeof(op->cause), "%s",
-             exec->state == EXEC_OVER ? exec->cause : "lost");
+    ends_attempt(op, job, exec);
+    journal_start(s, job, op);
+}
+
+static void write_charge(struct supervisor *s, struct live *job)
+{
+    struct journal_op *op = op_new(s, job, JOURNAL_CHARGE, JOB_EVENTS);
+    ends_month(op, job, s->month_began_ms);
     journal_start(s, job, op);
 }
 
 static void write_finish(struct supervisor *s, struct live *job)
 {
-    char text[200];
-    enum job_event event =
-        step_outcome(job->attempt.cause, job->attempt.exit_code, job->attempt.signal_no, text);
-    struct journal_op *op = op_new(s, job, JOURNAL_FINISH, event);
+    struct journal_op *op = op_new(s, job, JOURNAL_FINISH, JOB_EVENTS);
+    ends_job(op, job);
     op->attempt = 0;
-    op->exit_code = job->attempt.exit_code;
-    snprintf(op->note, sizeof(op->note), "%s", text);
     journal_start(s, job, op);
 }
 
@@ -322,17 +325,43 @@ static void give_up(struct supervisor *s, struct live *job)
     enum job_event event = job->is_cancelled ? EVENT_CANCELLED : EVENT_FAILED;
     struct journal_op *op = op_new(s, job, JOURNAL_FINISH, event);
     op->attempt = 0;
-    if (job->is_cancelled)
-        snprintf(op->note, 200, "cancelled while it waited");
-    else
+    if (!job->is_cancelled)
         snprintf(op->note, 200, "could not be started: %.150s", job->trouble.text);
+    else if (job->cancel_cause[0])
+        step_outcome(job->cancel_cause, -1, 0, op->note);
+    else
+        snprintf(op->note, 200, "%.199s",
+                 job->cancel_note[0] ? job->cancel_note : "cancelled while it waited");
     journal_start(s, job, op);
 }
 
 /* ---- answers of the journal */
 
+static void say_end(const struct live *job, const char *how)
+{
+    log_info("job %lld: %s: %s", (long long)job->id, job_state_name(job->state), how);
+}
+
+/* The attempt's end; and the job's, if one transaction did both. */
+static void apply_end(struct live *job, const struct journal_op *op)
+{
+    job->spent_ms += op->chargeable_ms;
+    job->attempt.exit_code = (int)op->exit_code;
+    job->attempt.signal_no = (int)op->signal_no;
+    snprintf(job->attempt.cause, sizeof(job->attempt.cause), "%s", op->cause);
+    if (!op->is_settled)
+        return;
+    job->seq = op->seq + 1;
+    job->state = op->last_state;
+    say_end(job, op->last_note);
+}
+
 static void apply(struct live *job, const struct journal_op *op)
 {
+    if (op->kind == JOURNAL_CHARGE) {
+        job->attempt.charged_until_ms = op->month_began_ms;
+        return;
+    }
     job->seq = op->seq;
     job->state = op->state;
     switch (op->event) {
@@ -353,10 +382,7 @@ static void apply(struct live *job, const struct journal_op *op)
                     STEP_REFUSALS_MAX, job->trouble.text);
         break;
     case EVENT_ENDED:
-        job->spent_ms += op->chargeable_ms;
-        job->attempt.exit_code = (int)op->exit_code;
-        job->attempt.signal_no = (int)op->signal_no;
-        snprintf(job->attempt.cause, sizeof(job->attempt.cause), "%s", op->cause);
+        apply_end(job, op);
         break;
     case EVENT_COMPLETED:
     case EVENT_FAILED:
@@ -368,7 +394,7 @@ static void apply(struct live *job, const struct journal_op *op)
     case EVENT_SUSPENDED:
     case EVENT_RETRY:
     case JOB_EVENTS:
-        log_info("job %lld: %s: %s", (long long)job->id, job_state_name(op->state), op->note);
+        say_end(job, op->note);
         break;
     }
 }
@@ -378,21 +404,15 @@ static void on_journaled(int status, void *arg)
     struct journal_op *op = arg;
     struct supervisor *s = ((struct owner *)op->owner)->s;
     struct live *job = owner_done(TAKE(op->owner));
-    int r = status < 0 ? status : op->status;
+    int r = status < 0 ? err_set(&op->why, status, "too much to do") : op->status;
     /* whether an attempt was written decides whose the GPUs are: in doubt all is read anew */
     bool is_doubtful = r == -EPERM || (r < 0 && r != -EBADE && op->event == EVENT_ATTEMPT);
     if (job && is_doubtful) {
         supervisor_reset(s, op->why.text);
-    } else if (job && r == -EBADE) {
-        job->is_busy = false;
-        job->is_damaged = true;
-        log_error("job %lld: left alone: %s; ask `quota verify`", (long long)job->id,
-                  op->why.text);
-    } else if (r < 0 && job) {
-        job->is_busy = false;
-        job->retry_at_ms = now_mono_ms() + RETRY_MS;
-        log_error("job %lld: %s: %s", (long long)job->id, job_event_name(op->event),
-                  op->why.text);
+    } else if (job && r < 0) {
+        note_failure(job, r,
+                     op->kind == JOURNAL_CHARGE ? "month's charge" : job_event_name(op->event),
+                     &op->why);
     } else if (job) {
         job->is_busy = false;
         apply(job, op);
@@ -431,8 +451,7 @@ static bool look_at(struct supervisor *s, struct live *job, struct exec_status *
     struct live_attempt *a = &job->attempt;
     int r = s->executor->ops->poll(s->executor, a->token, out, &why);
     if (r < 0 && ++a->unreadable < UNREADABLE_MAX) {
-        log_error("job %lld: %s", (long long)job->id, why.text);
-        job->retry_at_ms = now_mono_ms() + RETRY_MS;
+        try_again(job, "its record", &why);
         return false;
     }
     if (r < 0) {
@@ -440,55 +459,80 @@ static bool look_at(struct supervisor *s, struct live *job, struct exec_status *
         return true;
     }
     a->unreadable = 0;
+    a->limit_ms = out->limit_ms;
     if (out->run_ms > a->metered_ms) {
         a->metered_ms = out->run_ms;
-        a->metered_at_ms = now_ms();
+        a->metered_at_ms = out->ended_ms;
     }
     return true;
 }
 
-void hands_advance(struct supervisor *s, struct live *job)
+static void ask_stop(struct supervisor *s, struct live *job)
 {
-    int64_t limit_ms = job->time_limit_ms - job->spent_ms + s->conf.grace_ms + OVERDUE_MS;
-    struct step_facts f = {.state = job->state,
-                           .is_asking = job->is_asking,
-                           .is_refused = job->is_refused,
-                           .is_fault = job->is_fault,
-                           .is_cancelled = job->is_cancelled,
-                           .is_stopped = job->is_stopped,
-                           .refusals = job->refusals};
-    if (job->is_busy || job->is_damaged || s->phase != PHASE_ACTIVE ||
-        now_mono_ms() < job->retry_at_ms)
-        return;
-    if (has_traces(job)) {
-        if (!job->is_asking && !job_state_is_final(job->state)) {
-            forget(s, job);
-            return;
-        }
-    } else if (job->attempt.id && !look_at(s, job, &f.exec)) {
-        return;
-    }
-    f.is_overdue = f.exec.state == EXEC_RUNNING && f.exec.run_ms > limit_ms;
-    switch (step_next(&f)) {
+    const char *cause = job->cancel_cause[0] ? job->cancel_cause : "cancelled";
+    job->is_asking = true;
+    s->executor->ops->stop(s->executor, job->attempt.token, job->is_cancelled ? cause : "limit",
+                           s->conf.grace_ms, on_stopped, owner_new(s, job));
+}
+
+static void ask_limit(struct supervisor *s, struct live *job)
+{
+    int64_t limit_ms = job->time_limit_ms - job->spent_ms;
+    log_info("job %lld: its attempt may run %lld s", (long long)job->id,
+             (long long)(limit_ms / 1000));
+    job->is_asking = true;
+    s->executor->ops->limit(s->executor, job->attempt.token, limit_ms, on_limited,
+                            owner_new(s, job));
+}
+
+/* False: nothing can be decided now. */
+static bool read_facts(struct supervisor *s, struct live *job, struct step_facts *f)
+{
+    int64_t limit_ms = job->time_limit_ms - job->spent_ms;
+    *f = (struct step_facts){.state = job->state,
+                             .is_asking = job->is_asking,
+                             .is_refused = job->is_refused,
+                             .is_fault = job->is_fault,
+                             .is_cancelled = job->is_cancelled,
+                             .is_stopped = job->is_stopped,
+                             .is_damaged = job->is_damaged,
+                             .refusals = job->refusals};
+    if (job->attempt.id && !has_traces(job) && !look_at(s, job, &f->exec))
+        return false;
+    f->is_overdue = f->exec.state == EXEC_RUNNING &&
+                    f->exec.run_ms > limit_ms + s->conf.grace_ms + OVERDUE_MS;
+    f->has_old_limit = f->exec.limit_ms > 0 && limit_ms > 0 && f->exec.limit_ms != limit_ms &&
+                       !job->attempt.is_ending;
+    f->is_month_due = ends_month_is_due(job, s->month_began_ms);
+    return true;
+}
+
+static void take_step(struct supervisor *s, struct live *job, enum step step,
+                      const struct exec_status *exec)
+{
+    switch (step) {
     case STEP_NONE:
         return;
     case STEP_LAUNCH:
         relaunch(s, job);
         return;
     case STEP_STARTED:
-        write_started(s, job, &f.exec);
+        write_started(s, job, exec);
         return;
     case STEP_NOT_STARTED:
         write_not_started(s, job);
         return;
     case STEP_STOP:
-        job->is_asking = true;
-        s->executor->ops->stop(s->executor, job->attempt.token,
-                               job->is_cancelled ? "cancelled" : "limit", s->conf.grace_ms,
-                               on_stopped, owner_new(s, job));
+        ask_stop(s, job);
+        return;
+    case STEP_LIMIT:
+        ask_limit(s, job);
+        return;
+    case STEP_CHARGE:
+        write_charge(s, job);
         return;
     case STEP_END:
-        write_end(s, job, &f.exec);
+        write_end(s, job, exec);
         return;
     case STEP_FINISH:
         write_finish(s, job);
@@ -500,6 +544,17 @@ void hands_advance(struct supervisor *s, struct live *job)
         forget(s, job);
         return;
     }
+}
+
+void hands_advance(struct supervisor *s, struct live *job)
+{
+    struct step_facts f;
+    if (job->is_busy || s->phase != PHASE_ACTIVE || now_mono_ms() < job->retry_at_ms)
+        return;
+    if (has_traces(job) && !job->is_asking && !job_state_is_final(job->state))
+        forget(s, job);
+    else if (read_facts(s, job, &f))
+        take_step(s, job, step_next(&f), &f.exec);
 }
 
 void hands_start(struct supervisor *s, struct live *job, const struct plan_snapshot *snapshot,
@@ -523,38 +578,4 @@ void hands_start(struct supervisor *s, struct live *job, const struct plan_snaps
     op->gpus = a->gpus;
     op->weight_permille = job->weight_permille;
     journal_start(s, job, op);
-}
-
-void hands_adopt_orphan(struct supervisor *s, const char *token)
-{
-    struct orphan *o = xnew(struct orphan);
-    o->supervisor = s;
-    snprintf(o->token, sizeof(o->token), "%s", token);
-    o->next = s->orphans;
-    s->orphans = o;
-    log_warning("orphan: attempt %s belongs to no live job: it is ended and removed", token);
-}
-
-void hands_orphan_free(struct orphan *o)
-{
-    struct orphan **p = &o->supervisor->orphans;
-    while (*p != o)
-        p = &(*p)->next;
-    *p = o->next;
-    free(o);
-}
-
-void hands_end_orphans(struct supervisor *s)
-{
-    for (struct orphan *o = s->orphans, *next; o; o = next) {
-        next = o->next;
-        if (o->is_asking || now_mono_ms() < o->retry_at_ms)
-            continue;
-        o->is_asking = true;
-        if (o->is_running)
-            s->executor->ops->stop(s->executor, o->token, "orphan", 0, on_orphan_stopped, o);
-        else
-            s->executor->ops->forget(s->executor, o->token, on_orphan_forgotten, o);
-        o->is_running = false; /* a stop is followed by another try to remove it */
-    }
 }

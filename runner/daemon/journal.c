@@ -3,13 +3,13 @@
 #include "runner/daemon/journal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "quota/price.h"
 #include "runner/base/xnew.h"
-
-enum { MONTHS_MAX = 120, ATTEMPTS_MAX = 4096 };
+#include "runner/daemon/bill.h"
+#include "runner/daemon/step.h"
 
 void journal_op_free(struct journal_op *op)
 {
@@ -27,7 +27,7 @@ int journal_spec(struct db *db, int64_t job, char **out_spec, struct err *e)
         return r;
     r = db_rows_next(rows, e);
     if (r <= 0)
-        return r < 0 ? r : err_set(e, -ENOENT, "job %lld: has no request", (long long)job);
+        return r < 0 ? r : err_set(e, -EBADE, "job %lld: has no request", (long long)job);
     *out_spec = xdup(db_rows_text(rows, 0));
     return 0;
 }
@@ -76,94 +76,182 @@ static struct move_ask move_of(const struct journal_op *op)
                              op->state, op->at_ms, op->note};
 }
 
+/* What the attempt comes to. What was posted at a month's end did run, even where the executor
+ * has forgotten it since. */
+static int price_end(struct journal_op *op, struct bill *b, struct bill_attempt *a)
+{
+    int64_t posted_ms = bill_posted_ms(b, a);
+    op->chargeable_ms = step_chargeable_ms(op->run_ms, op->limit_ms, op->spent_ms);
+    if (op->chargeable_ms < posted_ms)
+        op->chargeable_ms = posted_ms;
+    if (op->run_ms < op->chargeable_ms)
+        op->run_ms = op->chargeable_ms;
+    a->is_over = true;
+    a->end_ms = op->at_ms;
+    a->chargeable_ms = op->chargeable_ms;
+    snprintf(a->cause, sizeof(a->cause), "%s", op->cause);
+    int r = price_gpums(op->gpus, op->chargeable_ms, op->weight_permille, &a->charge_gpums);
+    return r < 0 ? err_set(&op->why, r, "job %lld: its charge does not fit", (long long)op->job)
+                 : 0;
+}
+
+static struct attempt_end figures_of(const struct journal_op *op, const struct bill_attempt *a)
+{
+    return (struct attempt_end){.run_ms = op->run_ms,
+                                .chargeable_ms = op->chargeable_ms,
+                                .charge_gpums = a->charge_gpums,
+                                .sampled_gpums = op->sampled_gpums,
+                                .idle_gpums = op->idle_gpums,
+                                .cause = op->cause,
+                                .exit_code = op->exit_code,
+                                .signal_no = op->signal_no};
+}
+
+/* Whether at most one charge is missing, and that is the attempt's: *out has it then. */
+static int find_charge(struct db *db, struct journal_op *op, const struct bill *b,
+                       struct charge_ask *out, bool *out_is_one)
+{
+    struct charge_part parts[CHARGE_MONTHS_MAX];
+    int missing = 0, r = 0;
+    *out = (struct charge_ask){.attempt = op->attempt};
+    *out_is_one = true;
+    for (size_t i = 0; r == 0 && i < b->attempt_count; i++) {
+        const struct bill_attempt *a = &b->attempts[i];
+        int count = 0;
+        r = bill_rest(db, b, a, parts, &count, &op->why);
+        missing += count;
+        if (count > 0 && a->id != op->attempt)
+            *out_is_one = false;
+        else if (count > 0)
+            *out =
+                (struct charge_ask){a->id, parts[0].month, parts[0].gpums, parts[0].raw_gpums};
+    }
+    *out_is_one = *out_is_one && missing <= 1;
+    return r;
+}
+
+static int settle(struct db *db, struct journal_op *op, const struct bill *b,
+                  const struct bill_attempt *a, const struct charge_ask *charge)
+{
+    struct settle_ask ask = {.end = move_of(op),
+                             .figures = figures_of(op, a),
+                             .charge = *charge,
+                             .finish = {.job = op->job,
+                                        .seq = op->seq + 1,
+                                        .event = op->last_event,
+                                        .state = op->last_state,
+                                        .at_ms = op->at_ms,
+                                        .note = op->last_note},
+                             .exit_code = op->exit_code};
+    ask.refund_gpums = bill_refund(b, a, op->rules, &ask.refund_cause);
+    int r = ledger_settle(db, op->epoch, &ask, &op->why);
+    op->is_settled = r == 0;
+    return r;
+}
+
 static int run_end(struct db *db, struct journal_op *op)
 {
-    struct move_ask move = move_of(op);
-    struct attempt_end end = {op->run_ms, op->chargeable_ms, 0,
-                              op->cause,  op->exit_code,     op->signal_no};
-    int r = price_gpums(op->gpus, op->chargeable_ms, op->weight_permille, &end.charge_gpums);
-    if (r < 0)
-        return err_set(&op->why, r, "job %lld: its charge does not fit", (long long)op->job);
-    return ledger_end(db, op->epoch, &move, &end, &op->why);
-}
-
-/* What one attempt is to be charged. */
-struct due {
-    int64_t attempt, gpums, begin_ms, end_ms;
-};
-
-static int read_dues(struct db *db, int64_t job, struct due *dues, int *out_count,
-                     struct err *e)
-{
-    AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int n = 0, r = db_select(db, SQL_RUNNER_CHARGES, DB_ARGS(DB_I64(job)), &rows, e);
-    while (r == 0 && n < ATTEMPTS_MAX && (r = db_rows_next(rows, e)) > 0) {
-        dues[n++] = (struct due){db_rows_i64(rows, 0), db_rows_i64(rows, 1),
-                                 db_rows_i64(rows, 2), db_rows_i64(rows, 3)};
-        r = 0;
-    }
-    *out_count = n;
-    return r < 0 ? r : 0;
-}
-
-static int read_months(struct db *db, const struct due *d,
-                       struct price_month months[MONTHS_MAX], int *out_count, struct err *e)
-{
-    AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int n = 0, r = db_select(db, SQL_MONTHS,
-                             DB_ARGS(DB_I64(d->begin_ms), DB_I64(d->end_ms + 1)), &rows, e);
-    while (r == 0 && n < MONTHS_MAX && (r = db_rows_next(rows, e)) > 0) {
-        months[n++] = (struct price_month){(int)db_rows_i64(rows, 0), db_rows_i64(rows, 1),
-                                           db_rows_i64(rows, 2)};
-        r = 0;
-    }
-    *out_count = n;
-    return r < 0 ? r : 0;
-}
-
-static int post_due(struct db *db, const struct journal_op *op, const struct due *d,
-                    struct err *e)
-{
-    struct price_month months[MONTHS_MAX];
-    int64_t gpums[MONTHS_MAX];
-    int count, r = read_months(db, d, months, &count, e);
-    if (r == 0 && count == 0)
-        r = err_set(e, -EIO, "attempt %lld: no month of the site covers it",
-                    (long long)d->attempt);
+    AUTO(bill_done) struct bill bill = {0};
+    struct bill_attempt *a;
+    struct charge_ask charge;
+    bool is_one;
+    int r = bill_read(db, op->job, &bill, &op->why);
+    if (r == 0)
+        r = bill_find(&bill, op->attempt, &a, &op->why);
+    if (r == 0)
+        r = price_end(op, &bill, a);
+    if (r == 0)
+        r = find_charge(db, op, &bill, &charge, &is_one);
     if (r < 0)
         return r;
-    price_by_month(d->gpums, d->begin_ms, d->end_ms, months, count, gpums);
+    if (is_one && op->event == EVENT_ENDED && op->last_state != JOB_NONE)
+        return settle(db, op, &bill, a, &charge);
+    struct move_ask move = move_of(op);
+    struct attempt_end figures = figures_of(op, a);
+    return ledger_end(db, op->epoch, &move, &figures, &op->why);
+}
+
+static int post(struct db *db, struct journal_op *op, int64_t attempt,
+                const struct charge_part *parts, int count)
+{
+    int r = 0;
     for (int i = 0; r == 0 && i < count; i++)
-        if (gpums[i] > 0)
-            r = ledger_charge(db, op->epoch, d->attempt, months[i].month, gpums[i], e);
+        r = ledger_charge(
+            db, op->epoch,
+            &(struct charge_ask){attempt, parts[i].month, parts[i].gpums, parts[i].raw_gpums},
+            &op->why);
+    return r;
+}
+
+static int post_attempt(struct db *db, struct journal_op *op, const struct bill *b,
+                        const struct bill_attempt *a)
+{
+    struct charge_part parts[CHARGE_MONTHS_MAX];
+    const char *cause;
+    int count, r = bill_rest(db, b, a, parts, &count, &op->why);
+    if (r == 0)
+        r = post(db, op, a->id, parts, count);
+    int64_t refund = bill_refund(b, a, op->rules, &cause);
+    if (r == 0 && cause)
+        r = ledger_refund(db, op->epoch, a->id, refund, cause, &op->why);
     return r;
 }
 
 static int run_finish(struct db *db, struct journal_op *op)
 {
-    AUTO(cleanup_free) struct due *dues = xnew_array(struct due, ATTEMPTS_MAX);
+    AUTO(bill_done) struct bill bill = {0};
     struct move_ask move = move_of(op);
-    int count, r = read_dues(db, op->job, dues, &count, &op->why);
-    for (int i = 0; r == 0 && i < count; i++)
-        r = post_due(db, op, &dues[i], &op->why);
+    int r = bill_read(db, op->job, &bill, &op->why);
+    for (size_t i = 0; r == 0 && i < bill.attempt_count; i++)
+        if (bill.attempts[i].is_over)
+            r = post_attempt(db, op, &bill, &bill.attempts[i]);
     return r < 0 ? r : ledger_finish(db, op->epoch, &move, op->exit_code, &op->why);
 }
 
-void journal_run(struct db *db, struct journal_op *op)
+/* The months that are over for an attempt that goes on; by both clocks, the keeper's and the
+ * database's. */
+static int run_charge(struct db *db, struct journal_op *op)
+{
+    AUTO(bill_done) struct bill bill = {0};
+    struct bill_attempt *a;
+    struct charge_months months = {0};
+    struct charge_part parts[CHARGE_MONTHS_MAX];
+    int r = bill_read(db, op->job, &bill, &op->why);
+    if (r == 0)
+        r = bill_find(&bill, op->attempt, &a, &op->why);
+    int64_t at_ms = op->at_ms < bill.read_ms ? op->at_ms : bill.read_ms;
+    if (r == 0)
+        r = bill_months(db, &bill, a, at_ms, &months, &op->why);
+    if (r < 0)
+        return r;
+    struct charge_meter meter = {op->gpus, op->weight_permille,        a->begin_ms, op->run_ms,
+                                 at_ms,    op->limit_ms - op->spent_ms};
+    return post(db, op, a->id, parts, charge_past(&meter, &months, parts));
+}
+
+static int run(struct db *db, struct journal_op *op)
 {
     struct move_ask move = move_of(op);
     switch (op->kind) {
     case JOURNAL_ATTEMPT:
-        op->status = run_attempt(db, op);
-        return;
+        return run_attempt(db, op);
     case JOURNAL_MOVE:
-        op->status = ledger_move(db, op->epoch, &move, &op->why);
-        return;
+        return ledger_move(db, op->epoch, &move, &op->why);
     case JOURNAL_END:
-        op->status = run_end(db, op);
-        return;
+        return run_end(db, op);
     case JOURNAL_FINISH:
-        op->status = run_finish(db, op);
-        return;
+        return run_finish(db, op);
+    case JOURNAL_CHARGE:
+        return run_charge(db, op);
     }
+    return -EINVAL;
+}
+
+void journal_run(struct db *db, struct journal_op *op)
+{
+    int r = run(db, op);
+    /* A charge that is missing after all were posted, a key that something else has: each
+     * repeat would find the same. */
+    bool is_damage = r == -EBUSY || r == -EEXIST;
+    op->status = is_damage ? -EBADE : r;
 }

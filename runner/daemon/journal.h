@@ -2,21 +2,23 @@
 /* runnerd's hands in the database: each operation is a struct that a worker carries out.
  *
  * `run` functions are called on the journal's worker with its connection; they read and write
- * only the operation they are given. In `status` -EBADE means that the job's books would not
- * balance; -EPERM that another runnerd is active or that the job has moved on: what is in
- * memory is then worth nothing and everything is read anew.
+ * only the operation they are given. In `status` -EBADE means that the job's books are damaged,
+ * and no repeat helps; -EPERM that another runnerd is active or that the job has moved on: what
+ * is in memory is then worth nothing and everything is read anew.
  */
 #ifndef FF_DAEMON_JOURNAL_H
 #define FF_DAEMON_JOURNAL_H
 
 #include "quota/ledger.h"
+#include "quota/refund.h"
 #include "runner/daemon/live.h"
 
 enum journal_kind {
     JOURNAL_ATTEMPT, /* write the attempt, read the request */
     JOURNAL_MOVE,
-    JOURNAL_END,
-    JOURNAL_FINISH, /* post the charges of all attempts, then the final event */
+    JOURNAL_END,    /* the attempt's end; and all the rest, where one transaction does it */
+    JOURNAL_FINISH, /* post the charges of all attempts, give back, then the final event */
+    JOURNAL_CHARGE, /* post the months that ended while the attempt runs: no event */
 };
 
 /* One move of one job. Texts are copies: the worker shares nothing with the loop. */
@@ -27,16 +29,26 @@ struct journal_op {
     int64_t attempt_no; /* ATTEMPT: out */
     enum job_event event;
     enum job_state state; /* after the event */
-    int64_t at_ms;
+    int64_t at_ms;        /* CHARGE: when run_ms was metered */
     char note[500];
 
     char token[33], place[LIVE_PLACE_MAX + 1],
         gpu_type[33]; /* ATTEMPT: type of the GPUs it got */
     const char *executor;
-    int64_t gpus, weight_permille; /* ATTEMPT: out, the real weight */
-    int64_t run_ms, chargeable_ms; /* END */
+    int64_t gpus, weight_permille;      /* ATTEMPT: out, the real weight */
+    int64_t run_ms, limit_ms, spent_ms; /* END, CHARGE: the limit is the job's, with what its
+                                           earlier attempts have spent of it */
+    int64_t month_began_ms;             /* CHARGE: of the month that goes on */
     char cause[32];
-    int64_t exit_code, signal_no; /* END, FINISH */
+    int64_t exit_code, signal_no;      /* END, FINISH */
+    int64_t sampled_gpums, idle_gpums; /* END */
+    const struct refund_rules *rules;  /* END, FINISH */
+
+    enum job_event last_event; /* END: the job's last one, and … */
+    enum job_state last_state;
+    char last_note[200];
+    bool is_settled;       /* … out: it happened too; seq is then one further */
+    int64_t chargeable_ms; /* END: out */
 
     int status;
     struct err why;
@@ -45,7 +57,7 @@ struct journal_op {
 void journal_op_free(struct journal_op *op);
 void journal_run(struct db *db, struct journal_op *op);
 
-/* Reads the canonical request of a job. Caller frees *out_spec. */
+/* Reads the canonical request of a job. Caller frees *out_spec. -EBADE: it has none. */
 int journal_spec(struct db *db, int64_t job, char **out_spec, struct err *e);
 
 #endif

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "runner/base/err.h"
+#include "runner/daemon/trouble.h"
 #include "runner/job/job.h"
 #include "runner/proto/agent_calls.h"
 #include "runner/sched/plan.h"
@@ -27,11 +28,15 @@ struct live_attempt {
     char token[33];
     char place[LIVE_PLACE_MAX + 1]; /* JSON, as stored */
     int64_t gpus, weight_permille, started_ms;
+    int64_t limit_ms; /* of its run time, as last seen in the executor; 0: not known */
+    bool is_ending;   /* its supervisor takes no other limit any more */
     char cause[32];
     int exit_code, signal_no;
-    int64_t metered_ms,
-        metered_at_ms; /* run time and wall clock as last seen in the executor */
-    int unreadable;    /* looks in a row at which its record could not be read */
+    int64_t metered_ms, metered_at_ms; /* run time, at the wall clock of that heartbeat */
+    int64_t charged_until_ms; /* months that ended until then are posted, as far as we know */
+    int unreadable;           /* looks in a row at which its record could not be read */
+    int64_t sampled_at_ms;    /* its run time when its GPUs were looked at last */
+    int64_t sampled_gpums, idle_gpums; /* what was looked at, and found idle */
 };
 
 struct live {
@@ -40,7 +45,8 @@ struct live {
     enum job_state state;
     int64_t nodes, gpus_per_node, cpus, memory_bytes, time_limit_ms, weight_permille;
     int priority;
-    char gpu_type[33], project[33];
+    char gpu_type[33], project[33], tenant[33];
+    int64_t person_id, project_id, tenant_id;
     struct live_account account;
     int64_t spent_ms; /* chargeable time of the attempts that ended */
     struct live_attempt attempt;
@@ -49,10 +55,14 @@ struct live {
     bool is_busy;   /* the journal has it */
     bool is_asking; /* the executor has it */
     bool is_refused, is_fault, is_cancelled, is_stopped;
-    bool is_damaged; /* its books do not balance: left alone, for the operator */
+    bool is_damaged;       /* its books do not balance: left alone, for the operator */
+    bool is_reconciled;    /* … and was tried again, because somebody asked for it */
+    char cancel_cause[17]; /* of a cancel by the site: maintenance, node_fault; or "" */
+    char cancel_note[200]; /* the outcome, if it is cancelled while it waits; or "" */
     int refusals;
     int64_t retry_at_ms; /* not started again before this (monotonic clock) */
-    struct err trouble;  /* the last refusal's sentence */
+    struct err trouble;  /* the last refusal's sentence, or why it is left alone */
+    struct trouble told; /* of what is tried again each second */
 };
 
 struct live_table;

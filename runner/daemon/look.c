@@ -55,6 +55,10 @@ static struct live *read_job(const struct db_rows *rows)
     copy(j->account.gids, sizeof(j->account.gids), db_rows_text(rows, 15));
     j->spent_ms = db_rows_i64(rows, 16);
     j->refusals = (int)db_rows_i64(rows, 17);
+    j->person_id = db_rows_i64(rows, 29);
+    j->project_id = db_rows_i64(rows, 30);
+    j->tenant_id = db_rows_i64(rows, 31);
+    copy(j->tenant, sizeof(j->tenant), db_rows_text(rows, 32));
     if (!db_rows_is_null(rows, 18) && job_state_has_attempt(j->state))
         read_attempt(rows, &j->attempt);
     return j;
@@ -90,6 +94,19 @@ static int read_all(struct db *db, struct look *look, enum job_state state, int6
     }
 }
 
+static struct look_request read_request(const struct db_rows *rows)
+{
+    enum job_state state = JOB_NONE;
+    struct look_request r = {.id = db_rows_i64(rows, 0), .job = db_rows_i64(rows, 2)};
+    job_state_find(db_rows_text(rows, 3), &state);
+    r.kind = wish_kind_find(db_rows_text(rows, 1));
+    r.is_over = job_state_is_final(state);
+    r.time_limit_ms = db_rows_i64(rows, 4);
+    copy(r.cause, sizeof(r.cause), db_rows_text(rows, 5));
+    copy(r.reason, sizeof(r.reason), db_rows_text(rows, 6));
+    return r;
+}
+
 static int read_requests(struct db *db, struct look *look)
 {
     AUTO(db_rows_freep) struct db_rows *rows = NULL;
@@ -97,11 +114,23 @@ static int read_requests(struct db *db, struct look *look)
     while (r >= 0 && (r = db_rows_next(rows, &look->why)) > 0) {
         size_t n = look->request_count++;
         look->requests = xgrow(look->requests, n + 1, sizeof(*look->requests));
-        enum job_state state = JOB_NONE;
-        job_state_find(db_rows_text(rows, 3), &state);
-        look->requests[n] = (struct look_request){db_rows_i64(rows, 0), db_rows_i64(rows, 2),
-                                                  !strcmp(db_rows_text(rows, 1), "cancel"),
-                                                  job_state_is_final(state)};
+        look->requests[n] = read_request(rows);
+    }
+    return r < 0 ? r : 0;
+}
+
+static int read_rules(struct db *db, struct look *look)
+{
+    static const char *const scopes[] = {"everyone", "person", "project", "tenant"};
+    AUTO(db_rows_freep) struct db_rows *rows = NULL;
+    int r = db_select(db, SQL_RUNNER_LIMITS, DB_NO_ARGS, &rows, &look->why);
+    while (r >= 0 && (r = db_rows_next(rows, &look->why)) > 0) {
+        size_t n = look->rule_count++, scope = 0;
+        while (scope + 1 < COUNT(scopes) && strcmp(scopes[scope], db_rows_text(rows, 0)))
+            scope++;
+        look->rules = xgrow(look->rules, n + 1, sizeof(*look->rules));
+        look->rules[n] = (struct cap_rule){(enum cap_scope)scope, db_rows_i64(rows, 1),
+                                           db_rows_i64(rows, 2)};
     }
     return r < 0 ? r : 0;
 }
@@ -138,6 +167,8 @@ static int look_once(struct db *db, struct look *look)
     r = write_back(db, look);
     if (r == 0)
         r = read_requests(db, look); /* first: whom they are about is then among the jobs */
+    if (r == 0)
+        r = read_rules(db, look);
     for (size_t i = 0; r == 0 && look->is_first && i < COUNT(with_attempt); i++)
         r = read_all(db, look, with_attempt[i], 0);
     return r < 0 ? r : read_all(db, look, JOB_QUEUED, look->is_first ? 0 : look->after);
@@ -157,6 +188,7 @@ void look_free(struct look *look)
         free(j);
     }
     free(look->requests);
+    free(look->rules);
     free(look);
 }
 

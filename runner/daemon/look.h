@@ -8,6 +8,7 @@
 
 #include "quota/ledger.h"
 #include "runner/daemon/live.h"
+#include "runner/daemon/wish.h"
 
 enum { LOOK_WAITS_MAX = 256, LOOK_ANSWERS_MAX = 64 };
 
@@ -18,14 +19,17 @@ struct look_wait {
 
 struct look_request {
     int64_t id, job;
-    bool is_cancel;
-    bool is_over; /* the job's state is final */
+    enum wish_kind kind;
+    bool is_over;          /* the job's state is final */
+    int64_t time_limit_ms; /* the job's at this look */
+    char cause[17];        /* of a cancel by the site */
+    char reason[201];
 };
 
 struct look_answer {
     int64_t request;
     bool is_done;
-    const char *note; /* a constant text */
+    char note[WISH_NOTE_MAX + 1];
 };
 
 struct look_node {
@@ -55,6 +59,8 @@ struct look {
     struct live *jobs; /* a list of copies, owned by the look */
     struct look_request *requests;
     size_t request_count;
+    struct cap_rule *rules; /* GPUs at once */
+    size_t rule_count;
 };
 void look_run(struct db *db, struct look *look);
 void look_free(struct look *look);

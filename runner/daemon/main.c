@@ -22,11 +22,12 @@
 #include "runner/base/random.h"
 #include "runner/base/work.h"
 #include "runner/base/xnew.h"
+#include "runner/daemon/books.h"
 #include "runner/daemon/serve.h"
 #include "runner/daemon/supervise.h"
 #include "runner/gpu/gpu.h"
 
-enum { QUEUE_MAX = 20000, UIDS_MAX = 16, HOLDER_LEN = 32 };
+enum { QUEUE_MAX = 20000, CLERK_QUEUE_MAX = 4, UIDS_MAX = 16, HOLDER_LEN = 32 };
 
 struct runner_conf {
     const char *socket, *spool, *logs, *agent_socket, *state;
@@ -78,14 +79,15 @@ static const struct conf_key node_keys[] = {
      NULL, "0: all there is"},
 };
 
-static const char *const foreign_sections[] = {"site",  "directory", "portal",
-                                               "agent", "quota",     NULL};
+static const char *const foreign_sections[] = {"site",  "directory", "portal", "agent",
+                                               "quota", "mail",      NULL};
 
 /* Everything main() owns, in the order it is made. */
 struct runnerd {
     struct conf *conf;
     struct runner_conf runner;
     struct db_conf db;
+    struct audit_conf audit;
     struct supervise_conf supervise;
     char holder[HOLDER_LEN + 1], node_name[65];
     struct gpu *gpus;
@@ -94,6 +96,9 @@ struct runnerd {
     struct work_pool *journal;
     struct supervisor *supervisor;
     struct serve *serve;
+    struct seal *seal;
+    struct work_pool *clerk; /* the books' worker */
+    struct books *books;
 };
 
 static int read_conf(struct runnerd *d, const char *path, struct err *e)
@@ -103,6 +108,10 @@ static int read_conf(struct runnerd *d, const char *path, struct err *e)
         r = conf_apply(d->conf, "runner", NULL, runner_keys, COUNT(runner_keys), &d->runner, e);
     if (r == 0)
         r = db_conf_read(d->conf, &d->db, e);
+    if (r == 0)
+        r = refund_rules_read(d->conf, &d->supervise.refund, e);
+    if (r == 0)
+        r = audit_conf_read(d->conf, &d->audit, e);
     return r;
 }
 
@@ -128,6 +137,7 @@ static int read_node(struct runnerd *d, struct err *e)
                                  .executor = "local",
                                  .gpu_type = n.gpu_type,
                                  .gpus = count < PLAN_GPUS_MAX ? count : PLAN_GPUS_MAX};
+    s->has_driver = found > 0;
     s->node.cpus = n.cpus ? n.cpus : sysconf(_SC_NPROCESSORS_ONLN);
     s->node.memory_bytes = n.memory_bytes
                                ? n.memory_bytes
@@ -242,16 +252,29 @@ static int start(struct runnerd *d, struct err *e)
     if (r < 0)
         return r;
     serve.uids = uids;
+    r = seal_new(&d->audit, &d->seal, e);
+    if (r < 0)
+        return r;
+    if (!d->seal)
+        log_warning("audit: its rows are not sealed, because there is no section [seal] with a "
+                    "key_file: what is changed in them will not be found");
     d->loop = loop_new();
     d->journal = work_pool_new(d->loop, 1, QUEUE_MAX, &local);
     r = supervisor_new(d->loop, d->journal, &d->supervise, &d->supervisor, e);
     if (r == 0)
         r = serve_new(d->loop, d->supervisor, d->journal, &serve, &d->serve, e);
-    return r;
+    if (r < 0)
+        return r;
+    d->clerk = work_pool_new(d->loop, 1, CLERK_QUEUE_MAX, &local);
+    d->books = books_new(d->loop, d->supervisor, d->clerk, d->seal);
+    return 0;
 }
 
 static void stop(struct runnerd *d)
 {
+    work_pool_free(d->clerk);
+    books_free(d->books);
+    seal_free(d->seal);
     work_pool_free(d->journal); /* first: what it drops belongs to the two below */
     serve_free(d->serve);
     supervisor_free(d->supervisor);

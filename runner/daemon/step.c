@@ -41,11 +41,17 @@ static enum step next_running(const struct step_facts *f)
     case EXEC_RUNNING:
         break;
     }
-    bool is_unwanted = f->is_cancelled || f->is_overdue;
-    return is_unwanted && !f->is_stopped && !f->is_asking ? STEP_STOP : STEP_NONE;
+    bool is_unwanted = f->is_cancelled || f->is_overdue,
+         is_free = !f->is_asking && !f->is_stopped;
+    if (is_free && is_unwanted)
+        return STEP_STOP;
+    if (is_free && f->has_old_limit)
+        return STEP_LIMIT;
+    return f->is_month_due ? STEP_CHARGE : STEP_NONE;
 }
 
-enum step step_next(const struct step_facts *f)
+/* By its state, of a job whose books are right. */
+static enum step next(const struct step_facts *f)
 {
     switch (f->state) {
     case JOB_QUEUED:
@@ -71,10 +77,22 @@ enum step step_next(const struct step_facts *f)
     return STEP_NONE;
 }
 
+enum step step_next(const struct step_facts *f)
+{
+    enum step s = next(f);
+    bool is_written = s != STEP_STOP && s != STEP_LIMIT; /* those two only ask the executor */
+    return f->is_damaged && is_written ? STEP_NONE : s;
+}
+
 enum job_event step_outcome(const char *cause, int exit_code, int signal_no, char out_text[200])
 {
     if (!strcmp(cause, "cancelled")) {
         snprintf(out_text, 200, "cancelled while it ran");
+        return EVENT_CANCELLED;
+    }
+    if (!strcmp(cause, "maintenance") || !strcmp(cause, "node_fault")) {
+        snprintf(out_text, 200, "cancelled by the site: %s",
+                 cause[0] == 'n' ? "node fault" : cause);
         return EVENT_CANCELLED;
     }
     if (!strcmp(cause, "limit")) {

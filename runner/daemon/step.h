@@ -18,7 +18,9 @@ enum step {
     STEP_STARTED,     /* write `started` */
     STEP_NOT_STARTED, /* write `not_started`: back to the queue */
     STEP_STOP,        /* ask the executor to stop it */
-    STEP_END,         /* write the attempt's end */
+    STEP_LIMIT,       /* tell the executor the attempt's new limit */
+    STEP_CHARGE,      /* post the charges of the months that ended while it runs */
+    STEP_END,         /* write the attempt's end, and what follows where that is little */
     STEP_FINISH,      /* post the charges, release the rest, write the final state */
     STEP_GIVE_UP,     /* in the queue: write the final state without running */
     STEP_FORGET,      /* final: have the executor remove its traces */
@@ -33,6 +35,9 @@ struct step_facts {
     bool is_cancelled;       /* somebody asked for the job's end */
     bool is_overdue;         /* it runs long past its limit: its supervisor sleeps */
     bool is_stopped;         /* the executor was told to end it */
+    bool is_month_due;       /* a month has ended that it was not charged for yet */
+    bool has_old_limit;      /* it is held to another limit than the job's */
+    bool is_damaged;         /* its books do not balance: nothing is written for it */
     int refusals;            /* starts refused so far */
 };
 

@@ -25,6 +25,7 @@ static void on_looked(int status, void *arg);
 static void greet(struct supervisor *s);
 static void on_hello(struct client_answer *answer, void *arg);
 static void take_in(struct supervisor *s, struct look *l);
+static void take_rules(struct supervisor *s, struct look *l);
 static void take_requests(struct supervisor *s, const struct look *l);
 static void advance_all(struct supervisor *s);
 static void plan(struct supervisor *s);
@@ -110,9 +111,10 @@ static void on_lease(struct supervisor *s, const struct look *l)
 }
 
 /* A look that failed has written nothing back. */
-static void say_again(struct supervisor *s, const struct look *l, const char *why)
+static void say_again(struct supervisor *s, const struct look *l)
 {
-    log_error("runnerd: %s", why);
+    if (trouble_is_news(&s->look_trouble, &l->why, now_mono_ms()))
+        log_error("runnerd: %s", l->why.text);
     for (size_t i = 0; i < l->wait_count; i++) {
         struct live *job = live_find(s->jobs, l->waits[i].job);
         if (job)
@@ -126,15 +128,18 @@ static void on_looked(int status, void *arg)
     struct supervisor *s = l->owner;
     bool was_loading = l->is_first, was_mine = l->epoch == s->epoch && l->epoch != 0;
     s->looking = NULL;
-    if (status < 0 || l->status < 0)
-        say_again(s, l, status < 0 ? "too much to do" : l->why.text);
+    if (status < 0)
+        l->status = err_set(&l->why, status, "too much to do");
+    if (l->status < 0)
+        say_again(s, l);
     else
         on_lease(s, l);
     if (s->phase != PHASE_STANDBY)
         greet(s);
-    if (status == 0 && l->status == 0 && was_mine && s->phase >= PHASE_LOADING &&
+    if (l->status == 0 && was_mine && s->phase >= PHASE_LOADING &&
         was_loading == (s->phase == PHASE_LOADING)) {
         take_in(s, l);
+        take_rules(s, l);
         take_requests(s, l);
         advance_all(s);
         plan(s);
@@ -209,7 +214,7 @@ static void find_orphan(const char *token, void *arg)
     for (const struct orphan *o = s->orphans; o; o = o->next)
         if (!strcmp(o->token, token))
             return;
-    hands_adopt_orphan(s, token);
+    orphan_adopt(s, token);
 }
 
 /* An attempt of another machine is not this runnerd's to judge: its record is elsewhere. */
@@ -218,8 +223,7 @@ static bool is_foreign(const struct supervisor *s, const struct live *j)
     if (!j->attempt.id || live_place_gpus(j->attempt.place, s->conf.node.name))
         return false;
     log_error("job %lld: its attempt is on %s, and this node is called %s; set [node] name to "
-              "what it "
-              "was, or let that machine's runnerd end it first",
+              "what it was, or let that machine's runnerd end it first",
               (long long)j->id, j->attempt.place, s->conf.node.name);
     return true;
 }
@@ -250,10 +254,67 @@ static void take_in(struct supervisor *s, struct look *l)
         log_error("runnerd: %s", why.text);
 }
 
-static void answer(struct supervisor *s, int64_t request, bool is_done, const char *note)
+/* The limits of this look hold at once, also for jobs that wait already. */
+static void take_rules(struct supervisor *s, struct look *l)
 {
-    if (s->answer_count < LOOK_ANSWERS_MAX) /* the rest is asked again by the next look */
-        s->answers[s->answer_count++] = (struct look_answer){request, is_done, note};
+    free(s->rules);
+    s->rules = TAKE(l->rules);
+    s->rule_count = l->rule_count;
+}
+
+static enum exec_state ask_executor(const struct supervisor *s, const struct live *job)
+{
+    struct exec_status status;
+    int r = s->executor->ops->poll(s->executor, job->attempt.token, &status, NULL);
+    return r < 0 ? EXEC_LOST : status.state; /* what cannot be read is as good as gone */
+}
+
+static struct wish_facts facts_of(const struct supervisor *s, const struct look_request *r,
+                                  const struct live *job)
+{
+    struct wish_facts f = {.kind = r->kind, .is_over = r->is_over, .why = ""};
+    if (!job || job_state_is_final(job->state))
+        return f;
+    f.is_in_hand = true;
+    f.is_busy = job->is_busy;
+    f.is_damaged = job->is_damaged;
+    f.why = job->is_damaged ? job->trouble.text : job->reason;
+    f.is_begun = r->kind == WISH_RECONCILE && job->is_reconciled;
+    f.has_limit = job->attempt.limit_ms == job->time_limit_ms - job->spent_ms;
+    f.is_ending = job->attempt.is_ending;
+    f.state = job->state;
+    if (r->kind == WISH_RECONCILE && job->attempt.id)
+        f.exec = ask_executor(s, job);
+    return f;
+}
+
+static void begin(struct live *job, const struct look_request *r)
+{
+    switch (r->kind) {
+    case WISH_CANCEL: /* with the first cause given */
+        if (job->is_damaged && !job->is_cancelled)
+            log_warning("job %lld: is to be cancelled, and was left alone: if it runs it is "
+                        "stopped now, and it ends after `quota job reconcile`",
+                        (long long)job->id);
+        job->is_cancelled = true;
+        if (!job->cancel_cause[0])
+            snprintf(job->cancel_cause, sizeof(job->cancel_cause), "%s", r->cause);
+        return;
+    case WISH_RELEASE:
+        job->is_cancelled = true;
+        snprintf(job->cancel_note, sizeof(job->cancel_note), "its hold was released: %.170s",
+                 r->reason);
+        return;
+    case WISH_RECONCILE:
+        job->is_damaged = false;
+        job->is_reconciled = true;
+        job->retry_at_ms = 0;
+        job->attempt.unreadable = INT16_MAX; /* no more patience */
+        return;
+    case WISH_EXTEND:
+    case WISH_OTHER:
+        return;
+    }
 }
 
 static void take_requests(struct supervisor *s, const struct look *l)
@@ -261,12 +322,22 @@ static void take_requests(struct supervisor *s, const struct look *l)
     for (size_t i = 0; i < l->request_count; i++) {
         const struct look_request *r = &l->requests[i];
         struct live *job = live_find(s->jobs, r->job);
-        if (!r->is_cancel)
-            answer(s, r->id, false, "this site's executor does not offer that");
-        else if (job && !job_state_is_final(job->state))
-            job->is_cancelled = true; /* answered when the job has ended */
-        else if (r->is_over)
-            answer(s, r->id, true, "the job has ended");
+        if (s->answer_count == LOOK_ANSWERS_MAX)
+            return; /* the rest is asked again by the next look */
+        if (job && r->kind == WISH_EXTEND)
+            job->time_limit_ms = r->time_limit_ms;
+        const struct wish_facts f = facts_of(s, r, job);
+        struct look_answer *a = &s->answers[s->answer_count];
+        enum wish_answer answer = wish_next(&f, a->note);
+        if (answer == WISH_BEGIN)
+            begin(job, r);
+        if (answer == WISH_WAIT || answer == WISH_BEGIN)
+            continue;
+        a->request = r->id;
+        a->is_done = answer == WISH_DONE;
+        s->answer_count++;
+        if (f.is_begun)
+            job->is_reconciled = false;
     }
 }
 
@@ -274,7 +345,7 @@ static void advance_all(struct supervisor *s)
 {
     int64_t generation = s->generation;
     if (s->phase == PHASE_ACTIVE)
-        hands_end_orphans(s);
+        orphan_end_all(s);
     for (struct live *j = live_next(s->jobs, NULL), *next; j; j = next) {
         next = live_next(s->jobs, j);
         hands_advance(s, j);
@@ -296,6 +367,10 @@ static bool waits(const struct live *j)
            !j->attempt.id && j->refusals < STEP_REFUSALS_MAX;
 }
 
+/* What the user of a job reads that is not started because its books do not balance. */
+static const char left_alone[] =
+    "an administrator has to look at it first, because its books do not balance";
+
 static void note_reason(struct supervisor *s, struct live *job, const char *reason)
 {
     if (!strcmp(job->reason, reason) || s->wait_count >= LOOK_WAITS_MAX)
@@ -306,9 +381,15 @@ static void note_reason(struct supervisor *s, struct live *job, const char *reas
     snprintf(job->reason, sizeof(job->reason), "%s", reason);
 }
 
+static struct cap_owner owner_of(const struct live *j)
+{
+    return (struct cap_owner){j->person_id, j->project_id, j->tenant_id, j->project, j->tenant};
+}
+
 static struct plan_job as_plan_job(const struct live *j)
 {
-    return (struct plan_job){j->id, j->nodes, j->gpus_per_node, j->gpu_type, j->priority};
+    return (struct plan_job){j->id,       j->nodes,    j->gpus_per_node,
+                             j->gpu_type, j->priority, owner_of(j)};
 }
 
 static void act_on(struct supervisor *s, const struct plan_snapshot *snapshot,
@@ -327,17 +408,28 @@ static void act_on(struct supervisor *s, const struct plan_snapshot *snapshot,
 static void plan(struct supervisor *s)
 {
     AUTO(cleanup_free) struct plan_job *jobs = xnew_array(struct plan_job, live_count(s->jobs));
+    AUTO(cleanup_free)
+    struct cap_use *uses = xnew_array(struct cap_use, live_count(s->jobs));
     struct plan_node node = {s->conf.node.name, s->conf.node.gpu_type, (int)s->conf.node.gpus,
                              0, s->is_agent_up};
-    struct plan_snapshot snapshot = {.jobs = jobs, .nodes = &node, .node_count = 1};
+    struct plan_snapshot snapshot = {.jobs = jobs,
+                                     .nodes = &node,
+                                     .node_count = 1,
+                                     .rules = s->rules,
+                                     .rule_count = s->rule_count,
+                                     .uses = uses};
     struct plan p;
     if (s->phase != PHASE_ACTIVE)
         return;
     if (s->orphans)
         node.is_up = false;
     for (struct live *j = live_next(s->jobs, NULL); j; j = live_next(s->jobs, j)) {
-        if (holds_gpus(j))
+        if (holds_gpus(j)) {
             node.busy |= live_place_gpus(j->attempt.place, node.name);
+            uses[snapshot.use_count++] = (struct cap_use){owner_of(j), j->attempt.gpus};
+        }
+        if (j->is_damaged && j->state == JOB_QUEUED)
+            note_reason(s, j, left_alone);
         if (waits(j))
             jobs[snapshot.job_count++] = as_plan_job(j);
     }
@@ -366,6 +458,7 @@ int supervisor_new(struct loop *l, struct work_pool *journal, const struct super
         return r;
     }
     s->tick = loop_timer_new(l, 0, TICK_MS, on_tick, s);
+    s->sampler = conf->has_driver ? sampler_new(s, NULL, SAMPLE_MS) : NULL;
     *out = s;
     return 0;
 }
@@ -374,13 +467,20 @@ void supervisor_free(struct supervisor *s)
 {
     if (!s)
         return;
+    sampler_free(s->sampler);
     loop_timer_free(s->tick);
     s->executor->ops->free(s->executor);
     hands_done(s);
     while (s->orphans)
-        hands_orphan_free(s->orphans);
+        orphan_free(s->orphans);
     live_table_free(s->jobs);
+    free(s->rules);
     free(s);
+}
+
+void supervisor_note_month(struct supervisor *s, int64_t began_ms)
+{
+    s->month_began_ms = began_ms;
 }
 
 void supervisor_view(const struct supervisor *s, struct supervisor_view *out)

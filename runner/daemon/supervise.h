@@ -13,6 +13,7 @@
 #define FF_DAEMON_SUPERVISE_H
 
 #include "quota/db/db.h"
+#include "quota/refund.h"
 #include "runner/base/loop.h"
 #include "runner/base/work.h"
 #include "runner/daemon/live.h"
@@ -22,8 +23,10 @@
 struct supervise_conf {
     const char *agent_socket, *spool, *holder;
     int64_t lease_ms, call_deadline_ms, grace_ms, log_max_bytes;
+    struct refund_rules refund;            /* what is given back by itself */
     struct look_node node;                 /* this machine */
     struct agent_gpu gpus[AGENT_GPUS_MAX]; /* its GPUs or declared slots, node.gpus of them */
+    bool has_driver;                       /* they are GPUs: NVML says what they do */
 };
 
 struct supervisor;
@@ -35,6 +38,10 @@ void supervisor_free(struct supervisor *s);
 
 /* Something may have changed: look as soon as possible. */
 void supervisor_knock(struct supervisor *s);
+
+/* When the month that goes on began, by the database's table and clock: jobs that began earlier
+ * are charged for the months before it. */
+void supervisor_note_month(struct supervisor *s, int64_t began_ms);
 
 /* What serve.c needs: the epoch for calls of its own, and the agent's client. */
 struct supervisor_view {

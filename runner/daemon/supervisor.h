@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What supervise.c (looking and planning) and hands.c (one job's next step) share. */
+/* What supervise.c (looking and planning), hands.c (one job's next step), orphan.c and sample.c
+ * share. */
 #ifndef FF_DAEMON_SUPERVISOR_H
 #define FF_DAEMON_SUPERVISOR_H
 
 #include "runner/daemon/journal.h"
+#include "runner/daemon/sample.h"
 #include "runner/daemon/supervise.h"
 #include "runner/sched/plan.h"
 
@@ -23,17 +25,22 @@ struct supervisor {
     struct supervise_conf conf;
     struct executor *executor;
     struct loop_timer *tick;
+    struct sampler *sampler; /* NULL: slots that were only declared */
 
     enum phase phase;
     int64_t epoch;      /* 0: no lease */
     int64_t generation; /* counts resets: what was asked before one is not heard after it */
     struct work *looking;
     bool look_again;
+    struct trouble look_trouble;
 
     struct live_table *jobs;
     struct orphan *orphans;
-    struct owner *owners; /* of the operations under way; hands.c's */
-    int64_t last_id;      /* the largest number seen */
+    struct owner *owners;   /* of the operations under way; hands.c's */
+    int64_t last_id;        /* the largest number seen */
+    int64_t month_began_ms; /* the month that goes on; books.c says when there is another */
+    struct cap_rule *rules; /* GPUs at once, as of the last look */
+    size_t rule_count;
     struct look_wait waits[LOOK_WAITS_MAX];
     size_t wait_count;
     struct look_answer answers[LOOK_ANSWERS_MAX];
@@ -61,8 +68,8 @@ void hands_done(struct supervisor *s);
 
 /* An entry of the executor that no live job has is ended and removed, however long it takes;
  * until then nothing new is started, because nobody knows which GPUs it has. */
-void hands_adopt_orphan(struct supervisor *s, const char *token);
-void hands_end_orphans(struct supervisor *s);
-void hands_orphan_free(struct orphan *o);
+void orphan_adopt(struct supervisor *s, const char *token);
+void orphan_end_all(struct supervisor *s);
+void orphan_free(struct orphan *o);
 
 #endif

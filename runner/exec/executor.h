@@ -28,8 +28,10 @@ enum exec_state {
 
 struct exec_status {
     enum exec_state state;
-    int64_t started_ms, ended_ms; /* wall clock; ended_ms of a lost one: its last heartbeat */
+    int64_t started_ms, ended_ms; /* wall clock; ended_ms of one that runs or
+                                   * is lost: its last heartbeat */
     int64_t run_ms;               /* by the boot clock */
+    int64_t limit_ms;             /* of run_ms, that its supervisor holds it to; 0: not known */
     int exit_code;                /* -1: none */
     int signal_no;                /* 0: none */
     char cause[32];               /* natural, limit, memory, or the `why` of the stop */
@@ -60,6 +62,10 @@ struct executor_ops {
                   void *arg);
     void (*stop)(struct executor *x, const char *token, const char *why, int64_t grace_ms,
                  exec_done_fn *done, void *arg);
+    /* Another limit of the attempt's run time. -EALREADY in the answer: it is ending already. What
+     * it is held to is what poll says. */
+    void (*limit)(struct executor *x, const char *token, int64_t limit_ms, exec_done_fn *done,
+                  void *arg);
     /* Removes all traces of an attempt that is over; -EBUSY in the answer: ask again. */
     void (*forget)(struct executor *x, const char *token, exec_done_fn *done, void *arg);
     int (*poll)(struct executor *x, const char *token, struct exec_status *out, struct err *e);

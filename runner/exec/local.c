@@ -117,11 +117,19 @@ static void local_stop(struct executor *base, const char *token, const char *why
     ask(x, agent_stop_json(&call), -1, done, arg);
 }
 
+static void local_limit(struct executor *base, const char *token, int64_t limit_ms,
+                        exec_done_fn *done, void *arg)
+{
+    struct local *x = (struct local *)base;
+    struct agent_limit call = {head_of(x), token, limit_ms};
+    ask(x, agent_limit_json(&call), -1, done, arg);
+}
+
 static void local_forget(struct executor *base, const char *token, exec_done_fn *done,
                          void *arg)
 {
     struct local *x = (struct local *)base;
-    struct agent_clean call = {head_of(x), token};
+    struct agent_token call = {head_of(x), token};
     ask(x, agent_clean_json(&call), -1, done, arg);
 }
 
@@ -152,6 +160,7 @@ static int local_poll(struct executor *base, const char *token, struct exec_stat
     }
     out->started_ms = s.started_ms;
     out->run_ms = s.run_ms;
+    out->limit_ms = s.limit_ms;
     out->ended_ms = s.has_exit ? s.ended_ms : s.has_beat ? s.beat_ms : s.started_ms;
     if (s.has_exit) {
         out->exit_code = s.exit_code;
@@ -201,6 +210,7 @@ static const struct executor_ops local_ops = {
     .name = "local",
     .start = local_start,
     .stop = local_stop,
+    .limit = local_limit,
     .forget = local_forget,
     .poll = local_poll,
     .recover = local_recover,

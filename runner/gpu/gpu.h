@@ -25,4 +25,15 @@ int gpu_list(struct gpu **out, size_t *out_count, struct err *e);
 /* The same from a library of another name. */
 int gpu_list_from(const char *library, struct gpu **out, size_t *out_count, struct err *e);
 
+/* What the GPUs are doing. A driver may hang: for a worker, one at a time. */
+struct gpu_watch;
+/* -ENODEV: no library or no driver. */
+int gpu_watch_open(struct gpu_watch **out, struct err *e);
+int gpu_watch_open_from(const char *library, struct gpu_watch **out, struct err *e);
+void gpu_watch_close(struct gpu_watch *w);
+
+/* In how many percent of the last moment (a second or less) GPU `index` did something.
+ * -ENOTSUP: such a GPU does not say (MIG). -EIO: the driver failed; open it again. */
+int gpu_watch_read(struct gpu_watch *w, int64_t index, int *out_percent, struct err *e);
+
 #endif

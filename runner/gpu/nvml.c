@@ -14,10 +14,22 @@
 #include "runner/base/cleanup.h"
 #include "runner/base/xnew.h"
 
-enum { NVML_SUCCESS = 0, NVML_NO_DRIVER = 9, NVML_NO_LIBRARY = 12, GPUS_MAX = 256 };
+enum {
+    NVML_SUCCESS = 0,
+    NVML_NOT_SUPPORTED = 3,
+    NVML_NO_DRIVER = 9,
+    NVML_NO_LIBRARY = 12,
+    GPUS_MAX = 256
+};
+
+static const char library_name[] = "libnvidia-ml.so.1";
 
 struct nvml_memory { /* nvmlMemory_t, bytes */
     unsigned long long total, free, used;
+};
+
+struct nvml_utilization { /* nvmlUtilization_t, percent */
+    unsigned gpu, memory;
 };
 
 typedef void *nvml_device;
@@ -33,6 +45,7 @@ struct nvml {
     int (*name)(nvml_device d, char *out, unsigned size);
     int (*memory)(nvml_device d, struct nvml_memory *out);
     int (*minor)(nvml_device d, unsigned *out);
+    int (*utilization)(nvml_device d, struct nvml_utilization *out);
 };
 
 static bool find_calls(struct nvml *n)
@@ -50,6 +63,7 @@ static bool find_calls(struct nvml *n)
         {"nvmlDeviceGetName", &n->name},
         {"nvmlDeviceGetMemoryInfo", &n->memory},
         {"nvmlDeviceGetMinorNumber", &n->minor},
+        {"nvmlDeviceGetUtilizationRates", &n->utilization},
     };
     for (size_t i = 0; i < COUNT(calls); i++) {
         void *call = dlsym(n->library, calls[i].name);
@@ -104,26 +118,88 @@ static int read_all(const struct nvml *n, struct gpu **out, size_t *out_count, s
     return 0;
 }
 
+/* Loads and starts it. -ENODEV: there is none, or no driver. */
+static int nvml_open(const char *library, struct nvml *n, struct err *e)
+{
+    *n = (struct nvml){.library = dlopen(library, RTLD_NOW | RTLD_LOCAL)};
+    if (!n->library)
+        return err_set(e, -ENODEV, "%s: is not here", library);
+    int r = find_calls(n) ? 0 : err_set(e, -EIO, "%s: is no NVML that we know", library);
+    int code = r < 0 ? NVML_SUCCESS : n->init();
+    if (code == NVML_NO_DRIVER || code == NVML_NO_LIBRARY)
+        r = err_set(e, -ENODEV, "NVML: there is no driver");
+    else if (code != NVML_SUCCESS)
+        r = failed(n, code, "start", e);
+    if (r < 0)
+        dlclose(n->library);
+    return r;
+}
+
+static void nvml_close(struct nvml *n)
+{
+    n->shutdown();
+    dlclose(n->library);
+}
+
 int gpu_list_from(const char *library, struct gpu **out, size_t *out_count, struct err *e)
 {
-    struct nvml n = {.library = dlopen(library, RTLD_NOW | RTLD_LOCAL)};
+    struct nvml n;
     *out = NULL;
     *out_count = 0;
-    if (!n.library)
-        return 0;
-    int r = find_calls(&n) ? 0 : err_set(e, -EIO, "%s: is no NVML that we know", library);
-    int code = r < 0 ? NVML_NO_LIBRARY : n.init();
-    if (code == NVML_SUCCESS) {
-        r = read_all(&n, out, out_count, e);
-        n.shutdown();
-    } else if (r == 0 && code != NVML_NO_DRIVER && code != NVML_NO_LIBRARY) {
-        r = failed(&n, code, "start", e);
-    }
-    dlclose(n.library);
+    int r = nvml_open(library, &n, e);
+    if (r < 0)
+        return r == -ENODEV ? 0 : r;
+    r = read_all(&n, out, out_count, e);
+    nvml_close(&n);
     return r;
 }
 
 int gpu_list(struct gpu **out, size_t *out_count, struct err *e)
 {
-    return gpu_list_from("libnvidia-ml.so.1", out, out_count, e);
+    return gpu_list_from(library_name, out, out_count, e);
+}
+
+struct gpu_watch {
+    struct nvml nvml;
+};
+
+int gpu_watch_open_from(const char *library, struct gpu_watch **out, struct err *e)
+{
+    struct nvml n;
+    *out = NULL;
+    int r = nvml_open(library, &n, e);
+    if (r < 0)
+        return r;
+    *out = xnew(struct gpu_watch);
+    (*out)->nvml = n;
+    return 0;
+}
+
+int gpu_watch_open(struct gpu_watch **out, struct err *e)
+{
+    return gpu_watch_open_from(library_name, out, e);
+}
+
+void gpu_watch_close(struct gpu_watch *w)
+{
+    if (!w)
+        return;
+    nvml_close(&w->nvml);
+    free(w);
+}
+
+int gpu_watch_read(struct gpu_watch *w, int64_t index, int *out_percent, struct err *e)
+{
+    const struct nvml *n = &w->nvml;
+    nvml_device d;
+    struct nvml_utilization u;
+    int code = n->device((unsigned)index, &d);
+    if (code == NVML_SUCCESS)
+        code = n->utilization(d, &u);
+    if (code == NVML_NOT_SUPPORTED)
+        return err_set(e, -ENOTSUP, "GPU %lld does not say what it does", (long long)index);
+    if (code != NVML_SUCCESS)
+        return failed(n, code, "what a GPU does", e);
+    *out_percent = (int)u.gpu;
+    return 0;
 }

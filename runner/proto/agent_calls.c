@@ -17,7 +17,7 @@ enum {
 };
 
 static const int64_t id_max = UINT32_MAX - 1; /* (uid_t)-1 means "leave it" to the kernel */
-static const int64_t day_ms = 86400000;
+static const int64_t day_ms = 86400000, limit_max_ms = INT64_C(3660) * 86400000;
 
 /* An object with the verb and the head. */
 static json_t *call_new(const char *verb, const struct agent_head *h)
@@ -100,6 +100,14 @@ json_t *agent_stop_json(const struct agent_stop *s)
     return o;
 }
 
+json_t *agent_limit_json(const struct agent_limit *l)
+{
+    json_t *o = call_new("limit", &l->head);
+    set_text(o, "token", l->token);
+    set_int(o, "limit_ms", l->limit_ms);
+    return o;
+}
+
 json_t *agent_list_json(const struct agent_list *l)
 {
     json_t *o = call_new("list", &l->head);
@@ -107,10 +115,10 @@ json_t *agent_list_json(const struct agent_list *l)
     return o;
 }
 
-json_t *agent_clean_json(const struct agent_clean *c)
+json_t *agent_clean_json(const struct agent_token *t)
 {
-    json_t *o = call_new("clean", &c->head);
-    set_text(o, "token", c->token);
+    json_t *o = call_new("clean", &t->head);
+    set_text(o, "token", t->token);
     return o;
 }
 
@@ -236,7 +244,7 @@ static int read_limits(const json_t *o, struct agent_start *out, struct err *e)
         {"cpus", 0, 65536, &out->cpus},
         {"memory_bytes", 0, INT64_MAX, &out->memory_bytes},
         {"pids_max", 0, 4194304, &out->pids_max},
-        {"limit_ms", 1, 3660 * day_ms, &out->limit_ms},
+        {"limit_ms", 1, limit_max_ms, &out->limit_ms},
         {"grace_ms", 0, day_ms, &out->grace_ms},
         {"log_max", 0, INT64_C(1) << 40, &out->log_max},
     };
@@ -270,14 +278,23 @@ int agent_start_read(const json_t *o, struct agent_start *out, struct err *e)
 
 int agent_stop_read(const json_t *o, struct agent_stop *out, struct err *e)
 {
+    static const char cause_alphabet[] = "abcdefghijklmnopqrstuvwxyz0123456789-_";
     int r = agent_head_read(o, &out->head, e);
     if (r == 0)
         r = read_token(o, &out->token, e);
     if (r == 0)
         r = jget_text(o, "why", SPOOL_CAUSE_MAX, &out->why, e);
-    if (r == 0 && !parse_is_slug(out->why, SPOOL_CAUSE_MAX))
-        r = err_set(e, -EINVAL, "why: must be lower-case letters, digits and '-'");
+    if (r == 0 && (!*out->why || out->why[strspn(out->why, cause_alphabet)]))
+        r = err_set(e, -EINVAL, "why: must be lower-case letters, digits, '-' and '_'");
     return r < 0 ? r : jget_i64(o, "grace_ms", 0, day_ms, &out->grace_ms, e);
+}
+
+int agent_limit_read(const json_t *o, struct agent_limit *out, struct err *e)
+{
+    int r = agent_head_read(o, &out->head, e);
+    if (r == 0)
+        r = read_token(o, &out->token, e);
+    return r < 0 ? r : jget_i64(o, "limit_ms", 1, limit_max_ms, &out->limit_ms, e);
 }
 
 int agent_list_read(const json_t *o, struct agent_list *out, struct err *e)
@@ -286,7 +303,7 @@ int agent_list_read(const json_t *o, struct agent_list *out, struct err *e)
     return r < 0 ? r : jget_text_or(o, "after", SPOOL_TOKEN_MAX, "", &out->after, e);
 }
 
-int agent_clean_read(const json_t *o, struct agent_clean *out, struct err *e)
+int agent_token_read(const json_t *o, struct agent_token *out, struct err *e)
 {
     int r = agent_head_read(o, &out->head, e);
     return r < 0 ? r : read_token(o, &out->token, e);

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What runner-agent can be asked: each call as a struct, to JSON and back.
  *
- *   hello   {}                        what this machine is and what is enforced on it
- *   start   struct agent_start + fd   the descriptor is the job's request (a memfd, JSON); ok
- * means that the processes exist. -EEXIST: the token was used; the refusal then carries its
- * "state" (see spool.h) stop    struct agent_stop         TERM now, KILL after the grace; ok
- * means that the keeper knows list    struct agent_list         tokens and states; the
- * leftovers of dead keepers are killed clean   struct agent_clean        of an attempt that is
- * over or dead: kills what is left, removes cgroup and spool entry. -EBUSY: ask again files
- * struct agent_files + fd   starts runner-files as the account on that socket
+ *   hello   {}                       what this machine is and what is enforced on it
+ *   start   struct agent_start + fd  the descriptor is the job's request (a memfd, JSON); ok
+ *                                    means that the processes exist. -EEXIST: the token was
+ *                                    used; the refusal carries its "state" (see spool.h)
+ *   stop    struct agent_stop        TERM now, KILL after the grace; ok: the keeper knows
+ *   limit   struct agent_limit       another time limit; ok: the keeper has it, and its beat
+ *                                    in the spool says so. -EALREADY: it is ending already
+ *   list    struct agent_list        tokens and states; the leftovers of dead keepers are killed
+ *   clean   struct agent_token       of an attempt that is over or dead: kills what is left,
+ *                                    removes cgroup and spool entry. -EBUSY: ask again
+ *   files   struct agent_files + fd  starts runner-files as the account on that socket
  *
  * Every call carries the caller's epoch and a deadline (wall clock). An epoch older than the
  * highest one seen is refused with -ESTALE, a call past its deadline with -ETIME: then nothing
@@ -79,8 +82,14 @@ struct agent_start {
 struct agent_stop {
     struct agent_head head;
     const char *token;
-    const char *why; /* becomes the cause in the spool: cancelled, suspend, … a slug */
+    const char *why; /* becomes the cause in the spool: cancelled, node_fault … */
     int64_t grace_ms;
+};
+
+struct agent_limit {
+    struct agent_head head;
+    const char *token;
+    int64_t limit_ms; /* of the whole attempt, from its start on */
 };
 
 struct agent_list {
@@ -88,7 +97,8 @@ struct agent_list {
     const char *after; /* only tokens greater than this; "" from the first */
 };
 
-struct agent_clean {
+/* clean; and all that the agent reads of what it passes on to a keeper. */
+struct agent_token {
     struct agent_head head;
     const char *token;
 };
@@ -105,16 +115,18 @@ struct agent_files {
 json_t *agent_hello_json(const struct agent_head *h);
 json_t *agent_start_json(const struct agent_start *s);
 json_t *agent_stop_json(const struct agent_stop *s);
+json_t *agent_limit_json(const struct agent_limit *l);
 json_t *agent_list_json(const struct agent_list *l);
-json_t *agent_clean_json(const struct agent_clean *c);
+json_t *agent_clean_json(const struct agent_token *t);
 json_t *agent_files_json(const struct agent_files *f);
 
 /* The agent's side: types and ranges are checked here, rights are not. */
 int agent_head_read(const json_t *o, struct agent_head *out, struct err *e);
 int agent_start_read(const json_t *o, struct agent_start *out, struct err *e);
 int agent_stop_read(const json_t *o, struct agent_stop *out, struct err *e);
+int agent_limit_read(const json_t *o, struct agent_limit *out, struct err *e);
 int agent_list_read(const json_t *o, struct agent_list *out, struct err *e);
-int agent_clean_read(const json_t *o, struct agent_clean *out, struct err *e);
+int agent_token_read(const json_t *o, struct agent_token *out, struct err *e);
 int agent_files_read(const json_t *o, struct agent_files *out, struct err *e);
 
 /* Reply to hello. Each of `enforced` is "v2", "v1", "bpf" or "no". */

@@ -87,7 +87,8 @@ static int read_beat(int entry, struct spool_entry *s, struct err *e)
     if (r < 0)
         return r == -ENOENT ? 0 : r;
     if (jget_i64(o, "run_ms", 0, INT64_MAX, &s->run_ms, e) < 0 ||
-        jget_i64(o, "beat_ms", 0, INT64_MAX, &s->beat_ms, e) < 0)
+        jget_i64(o, "beat_ms", 0, INT64_MAX, &s->beat_ms, e) < 0 ||
+        jget_i64_or(o, "limit_ms", 0, INT64_MAX, 0, &s->limit_ms, e) < 0)
         return err_wrap(e, -EBADMSG, "beat");
     s->has_beat = true;
     return 0;
@@ -296,10 +297,10 @@ int spool_write_start(int entry, const struct spool_entry *s, struct err *e)
 
 int spool_write_beat(int entry, const struct spool_entry *s, struct err *e)
 {
-    return write_json(
-        entry, "beat",
-        json_pack("{sIsI}", "run_ms", (json_int_t)s->run_ms, "beat_ms", (json_int_t)s->beat_ms),
-        e);
+    return write_json(entry, "beat",
+                      json_pack("{sIsIsI}", "run_ms", (json_int_t)s->run_ms, "beat_ms",
+                                (json_int_t)s->beat_ms, "limit_ms", (json_int_t)s->limit_ms),
+                      e);
 }
 
 int spool_write_exit(int entry, const struct spool_entry *s, struct err *e)

@@ -2,10 +2,10 @@
 /* What the keepers write down, and how everybody else reads it.
  *
  *   spool/TOKEN/start    once, before user code runs: who and when
- *   spool/TOKEN/beat     each second: run time so far
+ *   spool/TOKEN/beat     each second: run time so far, and the limit it is held to
  *   spool/TOKEN/exit     once: how it ended. Present = the attempt is over
  *   spool/TOKEN/lock     locked by the keeper while it lives; the kernel lets go when it dies
- *   spool/TOKEN/control  the keeper's socket (verb stop), for the agent
+ *   spool/TOKEN/control  the keeper's socket (verbs stop and limit), for the agent
  *
  * Files appear whole or not at all (written aside, fsync, rename, fsync of the folder). Only
  * the keeper of an entry writes it; runnerd and the agent read. No user can reach the spool.
@@ -43,8 +43,9 @@ struct spool_entry {
     int64_t started_boot_ms;       /* CLOCK_BOOTTIME of that boot */
 
     bool has_beat;
-    int64_t run_ms;  /* run time so far, by CLOCK_BOOTTIME; final when over */
-    int64_t beat_ms; /* wall clock of the last beat */
+    int64_t run_ms;   /* run time so far, by CLOCK_BOOTTIME; final when over */
+    int64_t beat_ms;  /* wall clock of the last beat */
+    int64_t limit_ms; /* of run_ms; 0: not known yet */
 
     bool has_exit;
     int exit_code; /* -1 when a signal ended it */

@@ -132,36 +132,62 @@ static struct order *queue_order(const struct plan_snapshot *s)
     return queue;
 }
 
+/* What the rules say, before anything is started. */
+static struct cap_book *count_uses(const struct plan_snapshot *s)
+{
+    struct cap_book *book = cap_book_new(s->rules, s->rule_count);
+    for (size_t i = 0; i < s->use_count; i++)
+        cap_count(book, &s->uses[i].owner, s->uses[i].gpus);
+    return book;
+}
+
+/* What has been decided so far. */
+struct making {
+    const struct plan_snapshot *snapshot;
+    uint64_t *busy; /* by node */
+    struct cap_book *book;
+    const struct plan_job *blocker; /* the first that does not fit; NULL: none yet */
+    size_t ahead;                   /* of the next in line: the blocker and those behind it */
+};
+
+static void decide(struct making *m, const struct plan_job *j, struct plan_decision *d)
+{
+    int64_t gpus = j->nodes * j->gpus_per_node;
+    if (!cap_allows(m->book, &j->owner, gpus, d->reason, sizeof(d->reason)))
+        return;
+    if (m->blocker) {
+        snprintf(d->reason, sizeof(d->reason),
+                 "waits its turn: %zu job%s ahead, first job %lld", m->ahead,
+                 m->ahead == 1 ? "" : "s", (long long)m->blocker->id);
+        m->ahead++;
+        return;
+    }
+    d->is_start = place(m->snapshot, m->busy, j, d);
+    if (d->is_start) {
+        cap_count(m->book, &j->owner, gpus);
+        return;
+    }
+    say_why(m->snapshot, m->busy, j, d->reason);
+    if (plan_can_ever_fit(m->snapshot, j)) { /* what can never start holds nobody up */
+        m->blocker = j;
+        m->ahead = 1;
+    }
+}
+
 void plan_make(const struct plan_snapshot *s, struct plan *out)
 {
     AUTO(cleanup_free) struct order *queue = queue_order(s);
     AUTO(cleanup_free) uint64_t *busy = xnew_array(uint64_t, s->node_count);
-    const struct plan_job *blocker = NULL;
-    size_t ahead = 0;
+    struct making m = {.snapshot = s, .busy = busy, .book = count_uses(s)};
     for (size_t i = 0; i < s->node_count; i++)
         busy[i] = s->nodes[i].busy;
     out->decisions = xnew_array(struct plan_decision, s->job_count);
     out->count = s->job_count;
     for (size_t i = 0; i < s->job_count; i++) {
-        struct plan_decision *d = &out->decisions[i];
-        const struct plan_job *j = &s->jobs[queue[i].index];
-        d->job = queue[i].index;
-        if (blocker) {
-            snprintf(d->reason, sizeof(d->reason),
-                     "waits its turn: %zu job%s ahead, first job %lld", ahead,
-                     ahead == 1 ? "" : "s", (long long)blocker->id);
-            ahead++;
-            continue;
-        }
-        d->is_start = place(s, busy, j, d);
-        if (d->is_start)
-            continue;
-        say_why(s, busy, j, d->reason);
-        if (plan_can_ever_fit(s, j)) { /* what can never start holds nobody up */
-            blocker = j;
-            ahead = 1;
-        }
+        out->decisions[i].job = queue[i].index;
+        decide(&m, &s->jobs[queue[i].index], &out->decisions[i]);
     }
+    cap_book_free(m.book);
 }
 
 void plan_done(struct plan *p)

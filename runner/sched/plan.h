@@ -2,8 +2,9 @@
 /* Who runs next, and where: a pure function of a snapshot.
  *
  * First come, first served: jobs in the order of priority, then number; a job that does not fit
- * lets nobody behind it pass. Nothing here reads a clock or does I/O: the same function runs in
- * runnerd, in unit tests and over recorded workloads.
+ * lets nobody behind it pass. One that waits for a limit of GPUs at once (cap.h) holds nobody
+ * up: what it waits for are jobs of its own people. Nothing here reads a clock or does I/O: the
+ * same function runs in runnerd, in unit tests and over recorded workloads.
  */
 #ifndef FF_SCHED_PLAN_H
 #define FF_SCHED_PLAN_H
@@ -12,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "runner/sched/cap.h"
+
 enum { PLAN_GPUS_MAX = 64, PLAN_REASON_MAX = 200 };
 
 struct plan_job {
@@ -19,6 +22,7 @@ struct plan_job {
     int64_t nodes, gpus_per_node;
     const char *gpu_type; /* "any" or a node's */
     int priority;         /* larger goes first */
+    struct cap_owner owner;
 };
 
 struct plan_node {
@@ -33,6 +37,10 @@ struct plan_snapshot {
     size_t job_count;
     const struct plan_node *nodes;
     size_t node_count;
+    const struct cap_rule *rules;
+    size_t rule_count;
+    const struct cap_use *uses; /* of the jobs that have GPUs already */
+    size_t use_count;
 };
 
 /* The GPUs given to a job on one node. */

@@ -41,8 +41,8 @@ test('somebody without a project is told what to do', plain, async ({ page, shot
     await page.locator('[name=project]').fill('optics');
     await page.locator('[name=note]').fill('I measure films with Alice');
     await page.getByRole('button', { name: 'Ask to join' }).click();
-    assert.match(await page.locator('main').textContent(), /Your wish was noted/);
-    assert.match(await page.locator('main').textContent(), /optics: not answered yet/);
+    assert.match(await page.locator('main').textContent(), /Your request was sent/);
+    assert.match(await page.locator('main').textContent(), /not answered yet\s+to join the project optics/);
     await shot('asked');
 });
 

@@ -101,6 +101,7 @@ class Books:
         return Result(subprocess.run(
             ["mariadb", "--no-defaults", "--batch", "--skip-column-names",
              f"--user=firefly_{account}",
+             "--init-command=SET tx_isolation = 'READ-COMMITTED'",  # as our programs do
              f"--socket={self.mariadb.socket}", "firefly"], input=text.encode(),
             capture_output=True,
             check=False, env={**os.environ, "MYSQL_PWD": password}))
@@ -180,8 +181,8 @@ class Books:
         run = -(-gpums // max(gpus, 1))
         self.runner(f"CALL attempt_end(EPOCH, {job}, {seq + 1}, 'ended', 'completing', "
                     f"{attempt}, now_ms(), "
-                    f"{run}, {run}, {gpums}, 'exit', 0, NULL, '')")
-        self.runner(f"CALL charge_post(EPOCH, {attempt}, {self.month()}, {gpums})")
+                    f"{run}, {run}, {gpums}, 0, 0, 'exit', 0, NULL, '')")
+        self.runner(f"CALL charge_post(EPOCH, {attempt}, {self.month()}, {gpums}, {gpums})")
         row = self.runner(f"CALL job_finish(EPOCH, {job}, {seq + 2}, '{event}', '{event}', 0, "
                           f"'done')")
         assert row[0] == "ok", row

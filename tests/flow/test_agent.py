@@ -420,6 +420,39 @@ class AgentTest(unittest.TestCase):
         self.assertEqual((end["exit_code"], end["signal"], end["cause"]), (-1, 9, "limit"))
         self.assertTrue(600 <= end["run_ms"] < 5000, end)
 
+    def test_another_limit_holds_from_the_start_on_and_outlives_the_agent(self):
+        a = self.agent()
+        go = self.go(a)
+        # 3 s: time enough to tell it, short enough to wait for
+        a.run("t1", f"echo ready > {a.pipe_path}; read x < {go}; echo $x", limit_ms=3000)
+        read_line(a.pipe, "the job")
+        a.kill()
+        a.start()
+        for _ in range(2):  # told again, it does no harm
+            a.ask("limit", token="t1", limit_ms=4000_000)
+            self.assertEqual(a.record("t1", "beat")["limit_ms"], 4000_000)
+        while a.record("t1", "beat")["run_ms"] < 3600:  # a beat a second: past the old limit
+            self.assertEqual(a.states(), {"t1": "running"})
+            select.select([], [], [], 0.05)
+        a.ask("stop", token="t1", why="node_fault", grace_ms=5000)
+        end = a.finish("t1")
+        self.assertEqual(end["cause"], "node_fault")
+        self.assertGreaterEqual(end["run_ms"], 3600)
+        self.refused("ESRCH", a.ask, "limit", token="t1", limit_ms=5000)
+
+    def test_a_limit_below_what_ran_ends_it_and_an_attempt_that_ends_takes_none(self):
+        a = self.agent()
+        a.run("t1", f"trap 'echo told > {a.pipe_path}' TERM; echo ready > {a.pipe_path};"
+                    " while :; do read -t 1 < /dev/zero; done", grace_ms=60000)
+        read_line(a.pipe, "the job")
+        self.refused("ERANGE", a.ask, "limit", token="t1", limit_ms=0)
+        self.refused("ENOENT", a.ask, "limit", token="t2", limit_ms=1000)
+        a.ask("limit", token="t1", limit_ms=1)
+        read_line(a.pipe, "the TERM")
+        self.assertIn("limit", str(self.refused("EALREADY", a.ask, "limit", token="t1", limit_ms=60000)))
+        a.ask("stop", token="t1", why="cancelled", grace_ms=0)
+        self.assertEqual(a.finish("t1")["cause"], "limit")
+
     def test_escapees_are_killed(self):
         a = self.agent()
         escape = ("import os,signal\n"

@@ -207,7 +207,7 @@ class Rights(Case):
                  "UPDATE attempt SET charge_gpums = 0",
                  "UPDATE month SET closed_ms = NULL", "DELETE FROM account_right",
                  "DROP TABLE job",
-                 "CALL ledger_move('grant', 1, 'free', 5, 'free', 1, NULL, NULL, 202611, '', "
+                 "CALL ledger_move('grant', 1, 'free', 5, 'free', 1, 0, NULL, NULL, NULL, 202611, NULL, '', '', "
                  "'', '', 'k', 0, @x)",
                  "CALL event_append(1, 2, 'x', 'x', NULL, 0, '')",
                  "CALL rights_grant('firefly', 'localhost')",
@@ -220,9 +220,9 @@ class Rights(Case):
 
     def test_the_portal_places_jobs_and_no_more(self):
         self.denied("portal", "CALL job_finish(1, 1, 1, 'completed', 'completed', 0, '')",
-                    "CALL charge_post(1, 1, 202611, 1)",
+                    "CALL charge_post(1, 1, 202611, 1, 1)",
                     "CALL lease_take('runnerd', 'x', 0, 1)",
-                    "CALL grant_post(1, 1, 'x', 'x', '', 'some-key')",
+                    "CALL posting_grant('x', 'x', 'x', 'some-key', 0, 1, 1, '')",
                     "UPDATE request SET answer = 'done'",
                     "INSERT INTO member VALUES (1, 1, 'pi', 0)",
                     "UPDATE project SET state = 'open'",
@@ -231,7 +231,7 @@ class Rights(Case):
                     "UPDATE node SET gpus = 0")
 
     def test_the_runner_grants_and_places_nothing(self):
-        self.denied("runner", "CALL grant_post(1, 1, 'x', 'x', '', 'some-key')",
+        self.denied("runner", "CALL posting_grant('x', 'x', 'x', 'some-key', 0, 1, 1, '')",
                     "CALL job_place(1,'','','',0,'batch','',1,1,'any',0,0,1,0,0,0,'normal','{}')",
                     "SELECT * FROM session", "SELECT * FROM api_token",
                     "INSERT INTO audit (actor) VALUES ('x')",
@@ -249,7 +249,7 @@ class Rights(Case):
     def test_the_report_account_reads(self):
         self.denied("report", "INSERT INTO request (kind) VALUES ('cancel')",
                     "UPDATE tenant SET title = 'x'",
-                    "CALL grant_post(1, 1, 'x', 'x', '', 'some-key')", "SELECT * FROM session",
+                    "CALL posting_grant('x', 'x', 'x', 'some-key', 0, 1, 1, '')", "SELECT * FROM session",
                     "INSERT INTO audit (actor) VALUES ('x')")
         self.assertEqual(0, self.books.client("report", "SELECT COUNT(*) FROM transfer").code)
 

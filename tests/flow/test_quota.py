@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command `quota` against a real MariaDB: every verb right and wrong, keys, amounts,
-formats, months and directories."""
+formats and directories."""
 import csv
 import io
 import os
@@ -30,7 +30,7 @@ class Verbs(Case):
     def test_help_stands_at_every_noun_and_verb(self):
         text = self.books.ok("--help").out
         nouns = [line.split()[0] for line in text.splitlines() if line.startswith("  ")]
-        self.assertEqual(16, len(nouns))
+        self.assertGreaterEqual(len(nouns), 30)
         self.assertEqual(text, self.books.ok("help").out)
         for noun in nouns:
             text = self.books.ok(noun, "--help").out
@@ -79,7 +79,7 @@ class Verbs(Case):
                      ("price", "set", "a100", "0.5"),
                      ("person", "disable", "bob@north"), ("grant", "--allocation", "1", "5"),
                      ("grant", "lattice", "5", "--from", "2026-01-01", "--until",
-                      "2026-02-01")):
+                      "2090-02-01")):
             answer = self.books.ok(*args, *WHY, "--dry-run", "--format", "json").json()[0]
             self.assertEqual("would be done", answer["answer"], args)
         self.assertEqual(before,
@@ -111,6 +111,8 @@ class Verbs(Case):
             self.assertEqual("done", first["answer"])
             seen = self.audits(), self.rows("balance"), self.rows("price", "list")
             again = self.books.ok(*args, *YES, "--key", key, "--format", "json").json()[0]
+            self.assertIsNone(again.pop("left_gpums", None))  # others may have posted since
+            first.pop("left_gpums", None)
             self.assertEqual({**first, "answer": "done before"}, again)
             self.assertEqual(seen,
                              (self.audits(), self.rows("balance"), self.rows("price", "list")))
@@ -131,7 +133,8 @@ class Verbs(Case):
         row = self.books.sql("SELECT actor, origin, verb, object, reason, before_text, "
                              "after_text FROM audit "
                              f"WHERE request_key = '{answer['key']}'")[0]
-        self.assertEqual(["quota", "project set", "project lattice", "a test"], row[1:5])
+        self.assertTrue(row[1].startswith("quota "), row[1])  # and from where
+        self.assertEqual(["project set", "project lattice", "a test"], row[2:5])
         self.assertIn("'Lattice QCD'", row[5])
         self.assertIn("'Lattice QCD 2'", row[6])
         self.assertTrue(row[0])
@@ -251,10 +254,9 @@ class Verbs(Case):
     def test_requests_to_join(self):
         erin = self.books.person("erin")
         for project in ("lattice", "latice"):
-            self.books.call("portal",
-                            "INSERT INTO join_request (project_name, person_id, note, at_ms) "
-                                      f"VALUES ('{project}', {erin}, '=please', now_ms()); "
-                                      f"SELECT 1")
+            row = self.books.call("portal", f"CALL user_request_add({erin}, 'portal', MD5('{project}'),"
+                                            f" 'join', '{project}', '', 0, '=please')")[0]
+            self.assertEqual("done", row[0])
         first, second = self.rows("request", "list")
         self.assertEqual(["erin@north", "yes", "no"],
                          [first["person"], first["exists"], second["exists"]])
@@ -490,79 +492,6 @@ class Directories(Case):
         self.fails(1, "ldap", "check", says=("directory",))
         self.books.conf.write_text(self.conf + self.section + "usr_base = x\n")
         self.fails(1, "ldap", "check", says=("'usr_base'", str(self.books.conf)))
-
-
-class Months(Case):
-    """A job over the month's end, booked in both."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.books = Books().furnish(100)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.books.close()
-
-    def test_a_month_adds_up_and_stays(self):
-        b = self.books
-        now = b.month()
-        past = b.number(f"SELECT MAX(month) FROM month WHERE month < {now}")
-        start = b.number(f"SELECT from_ms FROM month WHERE month = {past}") + 1000
-        job = b.job(b.alice, gpus=2, hours=4)
-        attempt = b.start(job, 2)
-        b.sql(f"UPDATE transfer SET month = {past}, at_ms = {start};"
-              f"UPDATE attempt SET created_ms = {start}, started_ms = {start};"
-              f"UPDATE job SET placed_ms = {start}, started_ms = {start}")
-        self.assertEqual("posted",
-                         b.runner(f"CALL charge_post(EPOCH, {attempt}, {past}, {3 * HOUR})")[0])
-        self.assertEqual("same",
-                         b.runner(f"CALL charge_post(EPOCH, {attempt}, {past}, {3 * HOUR})")[0])
-        self.assertEqual("posted", b.runner(f"CALL charge_post(EPOCH, {attempt}, {now}, 0)")[0])
-        seq = b.number(f"SELECT seq FROM job WHERE id = {job}")
-        b.runner(f"CALL attempt_end(EPOCH, {job}, {seq + 1}, 'ended', 'completing', {attempt}, "
-                 f"now_ms(), "
-                 f"{2 * HOUR}, {2 * HOUR}, {4 * HOUR}, 'exit', 0, NULL, '')")
-        self.assertEqual("uncharged", b.runner(
-            f"CALL job_finish(EPOCH, {job}, {seq + 2}, 'completed', 'completed', 0, 'done')")[0])
-        b.runner(f"CALL charge_post(EPOCH, {attempt}, {now}, {HOUR})")
-        b.runner(f"CALL job_finish(EPOCH, {job}, {seq + 2}, 'completed', 'completed', 0, "
-                 f"'done')")
-
-        name = f"{past // 100}-{past % 100:02d}"
-        first = b.ok("report", "month", name, "--format", "json").json()
-        self.assertEqual([3 * HOUR, 1, 0],
-                         [first["users"][0][k] for k in ("charged_gpums", "jobs", "ended")])
-        self.assertEqual([0, 100 * HOUR, 92 * HOUR, 5 * HOUR, 3 * HOUR],
-                         [first["allocations"][0][k] for k in (
-            "opening_gpums", "granted_gpums", "free_gpums", "held_gpums", "used_gpums")])
-        self.assertEqual("yes", first["sums"][0]["adds_up"])
-        second = b.ok("report", "month", "--format", "json").json()
-        self.assertEqual([HOUR, 1, 1],
-                         [second["users"][0][k] for k in ("charged_gpums", "jobs", "ended")])
-        self.assertEqual([97 * HOUR, 0, 96 * HOUR, 0, 4 * HOUR],
-                         [second["allocations"][0][k] for k in (
-            "opening_gpums", "granted_gpums", "free_gpums", "held_gpums", "used_gpums")])
-        for part in ("users", "projects", "tenants"):
-            self.assertEqual(HOUR, sum(r["charged_gpums"] for r in second[part]))
-        b.ok("verify")
-        b.run_job(b.bob)
-        self.assertEqual(first, b.ok("report", "month", name, "--format", "json").json())
-        self.printed(name)
-
-    def printed(self, name):
-        text = self.books.ok("report", "month", name).out
-        self.assertIn(f"{3 * HOUR} = {3 * HOUR} = {3 * HOUR} gpums", text)
-        self.assertIn(f"0 + {100 * HOUR} - 0 - {3 * HOUR} + 0 = {97 * HOUR} gpums", text)
-        table = self.books.ok("report", "month", name, "--format", "csv", "--part",
-                              "allocations").out
-        self.assertEqual("92.000", next(csv.DictReader(io.StringIO(table)))["free_gpu_h"])
-
-    def test_a_month_is_written_so(self):
-        for month in ("2026-13", "2026-1", "202611", "x", "", "1999-01", "2026-11 "):
-            self.fails(2, "report", "month", month, says=("like 2026-11",))
-        self.fails(4, "report", "month", "2150-01", says=("table of months",))
-        empty = self.books.ok("report", "month", "2021-03", "--format", "json").json()
-        self.assertEqual([], empty["users"] + empty["allocations"])
 
 
 if __name__ == "__main__":

@@ -4,7 +4,9 @@ import collections
 import subprocess
 import unittest
 
-from books import HOUR, PROBE, Books, Case
+from books import BUILD, HOUR, PROBE, Books, Case
+
+STORM = BUILD / "tests/storm_probe"
 
 
 class Races(Case):
@@ -70,6 +72,33 @@ class Races(Case):
         self.assertEqual((100, 100), (counts["placed"] + counts["same"], counts["no_budget"]),
                          out + err)
         self.check_books(100)
+
+
+class Thousands(Case):
+    """A thousand at once on a budget for five hundred, ten times in a row."""
+
+    def setUp(self):
+        self.books = Books(flags=("--max-connections=1100", "--max-prepared-stmt-count=200000"))
+        self.books.furnish(1)
+
+    def tearDown(self):
+        self.books.close()
+
+    def test_exactly_five_hundred_of_a_thousand_each_of_ten_times(self):
+        self.books.sql(
+            "INSERT INTO project (tenant_id, name, title, created_ms) "
+            "SELECT 1, CONCAT('storm', seq), 'A storm', 1 FROM seq_0_to_9; "
+            f"INSERT INTO member SELECT id, {self.books.alice}, 'member', 1 FROM project "
+            "WHERE name LIKE 'storm%'")
+        for turn in range(10):
+            self.books.write("grant", f"storm{turn}", "500", "--from", "2020-01-01", "--until",
+                             "2090-01-01")
+        done = subprocess.run([STORM, self.books.conf, str(self.books.alice), "storm", "1000",
+                               "10"], capture_output=True, text=True, check=False, timeout=500)
+        counts = collections.Counter(tuple(line.split()[:2]) for line in done.stdout.splitlines())
+        expected = {(f"storm{n}", what): 500 for n in range(10) for what in ("placed", "no_budget")}
+        self.assertEqual(expected, dict(counts), done.stderr)
+        self.assertIn("books balance: 5000 jobs", self.books.ok("verify").out)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,8 @@ static void check_others(const json_t *o)
 {
     struct agent_stop stop;
     struct agent_list list;
-    struct agent_clean clean;
+    struct agent_token token;
+    struct agent_limit limit;
     struct agent_files files;
     struct agent_hello hello;
     struct files_opened opened;
@@ -41,7 +42,8 @@ static void check_others(const json_t *o)
     AUTO(cleanup_free) struct files_list *entries = malloc(sizeof(*entries));
     agent_stop_read(o, &stop, &why);
     agent_list_read(o, &list, &why);
-    agent_clean_read(o, &clean, &why);
+    agent_token_read(o, &token, &why);
+    agent_limit_read(o, &limit, &why);
     agent_files_read(o, &files, &why);
     agent_hello_reply_read(o, &hello, &why);
     agent_list_reply_read(o, listed, &why);

@@ -17,9 +17,20 @@ CREATE TABLE month (
     month INT PRIMARY KEY,               -- 202611
     from_ms BIGINT NOT NULL UNIQUE,      -- half-open, UTC, from the site's zone
     until_ms BIGINT NOT NULL UNIQUE,
-    closed_ms BIGINT,
-    checksum CHAR(64),
+    closed_ms BIGINT,                    -- NULL: it takes postings still
+    closed_by VARCHAR(64),
+    checksum CHAR(64) CHARACTER SET ascii COLLATE ascii_bin, -- of month_report.text, after the one
+                                         -- of the month before
+    audit_no BIGINT UNSIGNED,            -- the head of the audit chain when it was closed
+    audit_seal CHAR(64) CHARACTER SET ascii COLLATE ascii_bin,
     CHECK (from_ms < until_ms)
+);
+
+-- What a closed month said, as it was checksummed: lines of text, persons by number alone.
+CREATE TABLE month_report (
+    month INT PRIMARY KEY,
+    text LONGTEXT NOT NULL,
+    FOREIGN KEY (month) REFERENCES month (month)
 );
 
 -- ---------------------------------------------------------------- people
@@ -89,20 +100,26 @@ CREATE TABLE member (
     FOREIGN KEY (person_id) REFERENCES person (id)
 );
 
--- A person asks to be let in; a PI or an admin answers.
-CREATE TABLE join_request (
+-- What a person asks of people: to be let into a project, to head a new one, more GPU-hours. A PI or
+-- an admin answers.
+CREATE TABLE user_request (
     id INT UNSIGNED PRIMARY KEY AUTO_INCREMENT,
-    project_name VARCHAR(32) NOT NULL,   -- as typed: whether it exists is not told to the person
+    kind ENUM('join', 'project', 'hours') NOT NULL,
     person_id INT UNSIGNED NOT NULL,
+    project_name VARCHAR(32) NOT NULL,   -- as typed: whether it exists is not told to the person
+    title VARCHAR(120) NOT NULL DEFAULT '', -- project: of the new one
+    gpums BIGINT NOT NULL DEFAULT 0,     -- hours: how much; project: to begin with
     note VARCHAR(500) NOT NULL DEFAULT '',
     at_ms BIGINT NOT NULL,
-    state ENUM('open', 'approved', 'denied') NOT NULL DEFAULT 'open',
+    state ENUM('open', 'approved', 'denied', 'withdrawn') NOT NULL DEFAULT 'open',
     answered_by VARCHAR(64),
     answered_ms BIGINT,
     answer VARCHAR(500),
-    KEY (person_id),
+    KEY (person_id, id),
+    KEY (project_name, id),
     KEY (state, id),
-    FOREIGN KEY (person_id) REFERENCES person (id)
+    FOREIGN KEY (person_id) REFERENCES person (id),
+    CHECK (gpums >= 0)
 );
 
 -- ---------------------------------------------------------------- budgets and the ledger
@@ -128,6 +145,7 @@ CREATE TABLE budget (
     name VARCHAR(16) UNIQUE,
     allocation_id INT UNSIGNED,
     person_id INT UNSIGNED,              -- of a share
+    is_lifted BOOLEAN NOT NULL DEFAULT FALSE, -- a share that limits no more; its jobs still settle in it
     free BIGINT NOT NULL DEFAULT 0,
     held BIGINT NOT NULL DEFAULT 0,
     used BIGINT NOT NULL DEFAULT 0,
@@ -144,7 +162,35 @@ CREATE TABLE budget (
 INSERT INTO budget (kind, name)
 VALUES ('system', 'issued'), ('system', 'expired'), ('system', 'adjusted'), ('system', 'shares');
 
--- Weight of a GPU type from a moment on; a job is charged by the price of its submit time.
+-- What closed months left behind: the balances at their end, so that a report need not add up the
+-- whole past.
+CREATE TABLE month_balance (
+    month INT NOT NULL,
+    budget_id INT UNSIGNED NOT NULL,
+    free BIGINT NOT NULL,
+    held BIGINT NOT NULL,
+    used BIGINT NOT NULL,
+    PRIMARY KEY (month, budget_id),      -- no foreign key to budget: checking it would lock every
+                                         -- budget while a month closes; none is ever deleted
+    FOREIGN KEY (month) REFERENCES month (month)
+);
+
+-- Limits besides the budget; NULL limits nothing. `everyone` (scope_id 0) holds for each person who has
+-- no row of his own. A job must pass those of its person, its project and its tenant.
+CREATE TABLE spend_limit (
+    scope ENUM('everyone', 'person', 'project', 'tenant') NOT NULL,
+    scope_id INT UNSIGNED NOT NULL,
+    gpus INT,                            -- at once: the job waits
+    waiting INT,                         -- jobs in the queue: refused at submit
+    time_limit_ms BIGINT,                -- the longest of one job: refused at submit
+    gpu_types VARCHAR(500),              -- allowed, separated by commas: refused at submit
+    PRIMARY KEY (scope, scope_id),
+    CHECK (gpus > 0 AND waiting > 0 AND time_limit_ms > 0),
+    CHECK ((scope = 'everyone') = (scope_id = 0))
+);
+
+-- Weight of a GPU type or MIG profile from a moment on; a job is charged by the price of its submit
+-- time.
 CREATE TABLE price (
     gpu_type VARCHAR(32) NOT NULL,
     since_ms BIGINT NOT NULL,
@@ -180,6 +226,7 @@ CREATE TABLE job (
     hold_gpums BIGINT NOT NULL,
     charged_gpums BIGINT NOT NULL DEFAULT 0,  -- stored copies of what the transfers say
     refunded_gpums BIGINT NOT NULL DEFAULT 0,
+    raw_gpums BIGINT NOT NULL DEFAULT 0,      -- of the charges, without weight
     state ENUM('queued', 'starting', 'running', 'suspending', 'suspended', 'completing', 'completed',
                'failed', 'cancelled', 'timed_out', 'lost') NOT NULL,
     seq INT NOT NULL,                    -- of its last event
@@ -190,9 +237,9 @@ CREATE TABLE job (
     started_ms BIGINT,                   -- first start of user code
     ended_ms BIGINT,
     UNIQUE (person_id, request_key),
-    KEY (person_id, id),
-    KEY (project_id, id),
-    KEY (state, id),
+    KEY of_person (person_id, id),
+    KEY of_project (project_id, id),
+    KEY of_state (state, ended_ms, id, project_id, person_id, charged_gpums, placed_ms, started_ms),
     KEY (array_id),
     FOREIGN KEY (person_id) REFERENCES person (id),
     FOREIGN KEY (project_id) REFERENCES project (id),
@@ -240,7 +287,10 @@ CREATE TABLE attempt (
     run_ms BIGINT,                       -- by the keeper's clock
     chargeable_ms BIGINT,
     charge_gpums BIGINT,                 -- what its transfers must come to
-    cause VARCHAR(32),                   -- exit, limit, cancelled, suspended, not_started, lost …
+    sampled_gpums BIGINT NOT NULL DEFAULT 0, -- GPU-time that was looked at, without weight …
+    idle_gpums BIGINT NOT NULL DEFAULT 0,    -- … and found idle
+    cause VARCHAR(32),                   -- exit, limit, cancelled, suspended, preempted, maintenance,
+                                         -- not_started, lost …
     exit_code INT,
     signal_no INT,
     UNIQUE (job_id, no),
@@ -261,26 +311,32 @@ CREATE TABLE event (
 -- Append-only. gpums leaves `debit` and enters `credit`; each is a budget row and one of its buckets.
 CREATE TABLE transfer (
     id BIGINT UNSIGNED PRIMARY KEY AUTO_INCREMENT,
-    type ENUM('grant', 'revoke', 'hold', 'charge', 'release', 'refund', 'expire', 'adjust') NOT NULL,
+    type ENUM('grant', 'revoke', 'transfer', 'hold', 'charge', 'release', 'refund', 'expire', 'adjust')
+        NOT NULL,
     debit_budget INT UNSIGNED NOT NULL,
     debit_bucket ENUM('free', 'held', 'used') NOT NULL,
     credit_budget INT UNSIGNED NOT NULL,
     credit_bucket ENUM('free', 'held', 'used') NOT NULL,
     gpums BIGINT NOT NULL,
+    raw_gpums BIGINT NOT NULL DEFAULT 0, -- of a charge: GPU-time without weight
     job_id BIGINT UNSIGNED,
     attempt_id BIGINT UNSIGNED,
+    person_id INT UNSIGNED,              -- the job's
     month INT NOT NULL,                  -- the month it is booked in
+    corrects_month INT,                  -- the closed month that it corrects
+    cause VARCHAR(16) NOT NULL DEFAULT '', -- of a refund: node_fault, preempted, maintenance, error …
     at_ms BIGINT NOT NULL,
     actor VARCHAR(64) NOT NULL,
     reason VARCHAR(200) NOT NULL,
     reference VARCHAR(120) NOT NULL DEFAULT '',
-    request_key VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+    request_key VARCHAR(72) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     leg TINYINT UNSIGNED NOT NULL,       -- 0 the allocation, 1 the member's share
     UNIQUE (request_key, leg),
     KEY (job_id),
-    KEY (month, type),
-    KEY (debit_budget, month),
-    KEY (credit_budget, month),
+    KEY (month),
+    KEY (debit_budget, month, type, person_id, gpums, raw_gpums, at_ms, job_id), -- all that reports
+                                         -- and pages add up
+    KEY (credit_budget, month, type),
     FOREIGN KEY (debit_budget) REFERENCES budget (id),
     FOREIGN KEY (credit_budget) REFERENCES budget (id),
     CHECK (gpums > 0),
@@ -299,10 +355,11 @@ INSERT INTO lease VALUES ('runnerd', '', 0, 0);
 
 CREATE TABLE request (
     id BIGINT UNSIGNED PRIMARY KEY AUTO_INCREMENT,
-    kind ENUM('cancel', 'suspend', 'resume', 'extend') NOT NULL,
+    kind ENUM('cancel', 'suspend', 'resume', 'extend', 'release', 'reconcile') NOT NULL,
     job_id BIGINT UNSIGNED NOT NULL,
     actor VARCHAR(64) NOT NULL,
     reason VARCHAR(200) NOT NULL DEFAULT '',
+    cause VARCHAR(16) NOT NULL DEFAULT '', -- of a cancel by the site: maintenance, node_fault
     at_ms BIGINT NOT NULL,
     answer ENUM('done', 'refused'),
     answer_note VARCHAR(200),
@@ -321,7 +378,8 @@ CREATE TABLE node (
     memory_bytes BIGINT NOT NULL,
     state ENUM('up', 'down', 'drained') NOT NULL,
     enforced VARCHAR(500) NOT NULL,      -- what the machine enforces of kill, memory, devices …
-    seen_ms BIGINT NOT NULL
+    seen_ms BIGINT NOT NULL,
+    KEY (gpu_type)
 );
 
 CREATE TABLE session (
@@ -356,6 +414,31 @@ CREATE TABLE api_token (
     revoked_ms BIGINT,
     KEY (person_id),
     FOREIGN KEY (person_id) REFERENCES person (id)
+);
+
+-- Mail that was sent or is to be sent, once for each key whatever crashes.
+CREATE TABLE mail (
+    id BIGINT UNSIGNED PRIMARY KEY AUTO_INCREMENT,
+    mail_key VARCHAR(330) NOT NULL UNIQUE, -- 'report:202610:TENANT:ADDRESS', 'notice:…'
+    kind ENUM('report', 'notice') NOT NULL,
+    address VARCHAR(254) NOT NULL,
+    subject VARCHAR(200) NOT NULL,
+    state ENUM('ready', 'claimed', 'delivering', 'sent', 'failed') NOT NULL,
+    claimed_by VARCHAR(120) NOT NULL DEFAULT '',
+    note VARCHAR(500) NOT NULL DEFAULT '', -- the last trouble
+    at_ms BIGINT NOT NULL,
+    KEY (state, id)
+);
+
+-- Thresholds that an allocation has passed: noted once each, told in the digests of one batch.
+CREATE TABLE notice (
+    allocation_id INT UNSIGNED NOT NULL,
+    kind ENUM('used75', 'used90', 'used100', 'term30') NOT NULL,
+    at_ms BIGINT NOT NULL,
+    batch_ms BIGINT,                     -- when it was told; NULL: not yet
+    PRIMARY KEY (allocation_id, kind),
+    KEY (batch_ms),
+    FOREIGN KEY (allocation_id) REFERENCES allocation (id)
 );
 
 -- Every change by anyone. Rows go in unchained; the active runnerd seals committed ones.

@@ -49,6 +49,7 @@ static void errors_that_mean_repeat_are_told_apart(void **state)
         {2006, -ENOTCONN}, /* gone away */
         {2013, -ENOTCONN}, /* lost during query */
         {1053, -ENOTCONN}, /* shutting down */
+        {1969, -ENOTCONN}, /* took too long */
         {1062, -EEXIST},   /* duplicate key */
         {30001, -EPERM},   {30002, -EPERM}, {30003, -EBADE}, {1064, -EIO}, /* syntax */
         {1146, -EIO},      {1142, -EIO},

@@ -17,6 +17,8 @@ static char folder[] = "/tmp/ffXXXXXX";
 static const char source[] =
     "#include <string.h>\n"
     "#ifndef INIT\n#define INIT 0\n#endif\n#ifndef UUID\n#define UUID 0\n#endif\n"
+    "#ifndef BUSY\n#define BUSY 0\n#endif\n"
+    "struct utilization { unsigned gpu, memory; };\n"
     "struct memory { unsigned long long total, free, used; };\n"
     "static int devices[2] = {7, 3};\n"
     "int nvmlInit_v2(void) { return INIT; }\n"
@@ -30,6 +32,8 @@ static const char source[] =
     "{ (void)d; (void)n; strcpy(s, \"Fake H100\"); return 0; }\n"
     "int nvmlDeviceGetMemoryInfo(void *d, struct memory *m)\n"
     "{ (void)d; m->total = 85899345920ull; return 0; }\n"
+    "int nvmlDeviceGetUtilizationRates(void *d, struct utilization *u)\n"
+    "{ u->gpu = d == devices ? 97 : 4; u->memory = 50; return BUSY; }\n"
     "int nvmlDeviceGetMinorNumber(void *d, unsigned *n) { *n = *(int *)d; return 0; }\n";
 
 /* Compiles the library with a definition; the path is good until the next call. */
@@ -106,12 +110,65 @@ static void a_driver_that_fails_says_what_it_said(void **state)
     assert_int_equal(ask(library("OTHER", "int x;"), &gpus, &count, &why), -EIO);
 }
 
+static void a_watch_tells_what_each_gpu_does(void **state)
+{
+    struct gpu_watch *w;
+    int percent = -1;
+    const char *path = library("BUSY=0", source);
+    (void)state;
+    assert_int_equal(gpu_watch_open_from(path, &w, NULL), 0);
+    unlink(path);
+    assert_int_equal(gpu_watch_read(w, 0, &percent, NULL), 0);
+    assert_int_equal(percent, 97);
+    assert_int_equal(gpu_watch_read(w, 1, &percent, NULL), 0);
+    assert_int_equal(percent, 4);
+    gpu_watch_close(w);
+}
+
+static void a_watch_says_why_a_gpu_tells_nothing(void **state)
+{
+    static const struct {
+        const char *definition;
+        int want;
+        const char *words;
+    } cases[] = {{"BUSY=3", -ENOTSUP, "does not say"}, {"BUSY=15", -EIO, "GPU is lost"}};
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct gpu_watch *w;
+        struct err why;
+        int percent = -1;
+        const char *path = library(cases[i].definition, source);
+        assert_int_equal(gpu_watch_open_from(path, &w, NULL), 0);
+        unlink(path);
+        assert_int_equal(gpu_watch_read(w, 0, &percent, &why), cases[i].want);
+        assert_non_null(strstr(why.text, cases[i].words));
+        assert_int_equal(percent, -1);
+        gpu_watch_close(w);
+    }
+}
+
+static void without_a_library_or_a_driver_there_is_no_watch(void **state)
+{
+    struct gpu_watch *w;
+    struct err why;
+    const char *path = library("INIT=9", source);
+    (void)state;
+    assert_int_equal(gpu_watch_open_from("libno-such-nvml.so.1", &w, &why), -ENODEV);
+    assert_null(w);
+    assert_int_equal(gpu_watch_open_from(path, &w, &why), -ENODEV);
+    unlink(path);
+    gpu_watch_close(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gpus_are_listed_with_their_devices),
         cmocka_unit_test(no_library_and_no_driver_are_no_gpus),
         cmocka_unit_test(a_driver_that_fails_says_what_it_said),
+        cmocka_unit_test(a_watch_tells_what_each_gpu_does),
+        cmocka_unit_test(a_watch_says_why_a_gpu_tells_nothing),
+        cmocka_unit_test(without_a_library_or_a_driver_there_is_no_watch),
     };
     if (!mkdtemp(folder))
         return 1;

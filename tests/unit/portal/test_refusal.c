@@ -66,13 +66,65 @@ static void what_is_said_to_fit_fits(void **state)
             }
 }
 
+static void a_limit_says_whose_it_is_how_much_it_is_and_what_was_asked(void **state)
+{
+    static const struct {
+        struct place_result result;
+        const char *type, *field, *detail;
+    } cases[] = {
+        {{.answer = PLACE_TOO_LONG, .limit_scope = "everyone", .limit_value = 24 * HOUR},
+         "too-long",
+         "time_limit",
+         "Jobs of one person may run for at most 1 d, and this one asks for 2 d."},
+        {{.answer = PLACE_TOO_LONG, .limit_scope = "project", .limit_value = HOUR},
+         "too-long",
+         "time_limit",
+         "Jobs of project climate may run for at most 1 h, and this one asks for 2 d."},
+        {{.answer = PLACE_TYPE_REFUSED, .limit_scope = "person", .limit_text = "a100,t4"},
+         "gpu-type-refused",
+         "gpu_type",
+         "Your jobs may use these GPU types alone: a100,t4. This one asks for h100."},
+        {{.answer = PLACE_TOO_MANY_GPUS, .limit_scope = "tenant", .limit_value = 4},
+         "too-many-gpus",
+         "gpus_per_node",
+         "Jobs of the project's university may have at most 4 GPUs at once, and this one alone "
+         "needs 16."},
+        {{.answer = PLACE_TOO_MANY_WAITING,
+          .limit_scope = "person",
+          .limit_value = 20,
+          .limit_there = 21},
+         "too-many-waiting",
+         "",
+         "Your jobs may wait in the queue up to 20 at a time, and 21 wait there now."},
+    };
+    struct arena *a = arena_new(64 * 1024);
+    struct spec s = {.project = "climate",
+                     .nodes = 2,
+                     .gpus_per_node = 8,
+                     .time_limit_ms = 48 * HOUR,
+                     .gpu_type = "h100"};
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct refusal r = refusal_of(a, &s, &cases[i].result);
+        assert_string_equal(r.type, cases[i].type);
+        assert_string_equal(r.field, cases[i].field);
+        assert_string_equal(r.detail, cases[i].detail);
+        assert_int_equal(r.status, 422);
+        assert_true(r.remedy && *r.remedy);
+    }
+    arena_free(a);
+}
+
 static void every_answer_has_a_sentence_and_a_remedy(void **state)
 {
     struct arena *a = arena_new(64 * 1024);
-    struct spec s = {
-        .project = "climate", .nodes = 1, .gpus_per_node = 1, .time_limit_ms = HOUR};
+    struct spec s = {.project = "climate",
+                     .nodes = 1,
+                     .gpus_per_node = 1,
+                     .time_limit_ms = HOUR,
+                     .gpu_type = "any"};
     (void)state;
-    for (int i = PLACE_OTHER_CONTENT; i <= PLACE_NO_PRICE; i++) {
+    for (int i = PLACE_OTHER_CONTENT; i <= PLACE_TOO_MANY_WAITING; i++) {
         struct place_result p = {.answer = (enum place_answer)i, .hold_gpums = HOUR};
         struct refusal r = refusal_of(a, &s, &p);
         assert_true(r.detail && *r.detail && r.remedy && *r.remedy && *r.type && r.field);
@@ -115,6 +167,7 @@ int main(void)
         cmocka_unit_test(a_spent_budget_names_hold_free_and_what_fits),
         cmocka_unit_test(amounts_that_differ_a_little_are_shown_to_differ),
         cmocka_unit_test(what_is_said_to_fit_fits),
+        cmocka_unit_test(a_limit_says_whose_it_is_how_much_it_is_and_what_was_asked),
         cmocka_unit_test(every_answer_has_a_sentence_and_a_remedy),
         cmocka_unit_test(a_key_is_32_digits),
         cmocka_unit_test(the_form_offers_what_the_cluster_has),

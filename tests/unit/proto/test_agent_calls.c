@@ -115,6 +115,34 @@ static void arrays_have_a_ceiling(void **state)
     }
 }
 
+static void a_stop_and_a_limit_come_back_from_json(void **state)
+{
+    static const struct {
+        const char *why;
+        bool is_good;
+    } whys[] = {{"cancelled", true}, {"node_fault", true}, {"maintenance", true}, {"", false},
+                {"a b", false},      {"A", false},         {"x/y", false}};
+    static const struct {
+        int64_t limit_ms;
+        bool is_good;
+    } limits[] = {{1, true}, {3600000, true}, {0, false}, {-1, false}, {INT64_MAX, false}};
+    (void)state;
+    for (size_t i = 0; i < COUNT(whys); i++) {
+        const struct agent_stop ask = {{3, 4}, "t-1", whys[i].why, 500};
+        struct agent_stop back;
+        AUTO(json_freep) json_t *o = agent_stop_json(&ask);
+        assert_int_equal(agent_stop_read(o, &back, NULL) == 0, whys[i].is_good);
+    }
+    for (size_t i = 0; i < COUNT(limits); i++) {
+        const struct agent_limit ask = {{3, 4}, "t-1", limits[i].limit_ms};
+        struct agent_limit back;
+        AUTO(json_freep) json_t *o = agent_limit_json(&ask);
+        assert_int_equal(agent_limit_read(o, &back, NULL) == 0, limits[i].is_good);
+        if (limits[i].is_good)
+            assert_int_equal(back.limit_ms, limits[i].limit_ms);
+    }
+}
+
 static void hello_and_list_come_back_from_json(void **state)
 {
     const struct agent_hello hello = {.host = "n1",
@@ -196,6 +224,7 @@ int main(void)
         cmocka_unit_test(a_start_comes_back_from_json),
         cmocka_unit_test(a_field_out_of_form_is_refused_by_its_name),
         cmocka_unit_test(arrays_have_a_ceiling),
+        cmocka_unit_test(a_stop_and_a_limit_come_back_from_json),
         cmocka_unit_test(hello_and_list_come_back_from_json),
         cmocka_unit_test(a_full_list_fits_into_a_packet),
         cmocka_unit_test(circumstances_are_what_was_asked_and_nothing_else),

@@ -44,6 +44,7 @@ static const struct spool_entry whole = {
     .started_boot_ms = 5000,
     .run_ms = 1234,
     .beat_ms = 1700000001234,
+    .limit_ms = 90000,
     .exit_code = -1,
     .signal = 9,
     .cause = "limit",
@@ -74,6 +75,7 @@ static void an_entry_goes_through_its_states(void **state)
     assert_int_equal(spool_read(spool, "t1", &s, NULL), 0);
     assert_true(s.has_start && s.has_beat && !s.has_exit);
     assert_int_equal(s.run_ms, 1234);
+    assert_int_equal(s.limit_ms, 90000);
     close(lock);
     assert_int_equal(state_of("t1"), SPOOL_DEAD);
     assert_int_equal(spool_write_exit(entry, &whole, NULL), 0);

@@ -1,25 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The identity that a month's report must satisfy; and the small rules of changes. */
+/* The identity that a report must satisfy, its canonical lines, who stands first, and shares;
+ * and the small rules of changes. */
 #include "quota/report.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "quota/change.h"
+#include "quota/report_book.h"
+#include "quota/report_canonical.h"
+#include "quota/report_waste.h"
 #include "runner/base/cleanup.h"
 #include "tests/unit/test.h"
 
 static const struct report_sums sound = {
-    .usage_charged_gpums = 30,
-    .usage_refunded_gpums = 5,
+    .usage = {[USE_CHARGED] = 30, [USE_REFUNDED] = 7},
     .ledger_charged_gpums = 30,
-    .ledger_refunded_gpums = 5,
-    .opening_gpums = 100,
-    .granted_gpums = 50,
-    .expired_gpums = 20,
-    .charged_gpums = 30,
-    .refunded_gpums = 5,
-    .closing_gpums = 105,
+    .ledger_refunded_gpums = 7,
+    .flow.gpums = {[FLOW_OPENING] = 100,
+                   [FLOW_GRANTED] = 50,
+                   [FLOW_REVOKED] = 4,
+                   [FLOW_TRANSFERRED_IN] = 9,
+                   [FLOW_TRANSFERRED_OUT] = 3,
+                   [FLOW_ADJUSTED] = -2,
+                   [FLOW_EXPIRED] = 20,
+                   [FLOW_CHARGED] = 30,
+                   [FLOW_REFUNDED] = 5,
+                   [FLOW_REFUND_EXPIRED] = 2,
+                   [FLOW_CLOSING] = 105},
 };
 
 static void a_sound_month_adds_up(void **state)
@@ -32,16 +41,143 @@ static void a_sound_month_adds_up(void **state)
 static void any_sum_off_by_one_is_seen(void **state)
 {
     (void)state;
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < 4 + FLOW_PARTS; i++) {
         struct report_sums s = sound;
-        int64_t *const sums[] = {&s.usage_charged_gpums,  &s.usage_refunded_gpums,
-                                 &s.ledger_charged_gpums, &s.ledger_refunded_gpums,
-                                 &s.opening_gpums,        &s.granted_gpums,
-                                 &s.expired_gpums,        &s.charged_gpums,
-                                 &s.refunded_gpums,       &s.closing_gpums};
-        ++*sums[i];
-        assert_false(report_adds_up(&s));
+        int64_t *const sums[] = {&s.usage[USE_CHARGED], &s.usage[USE_REFUNDED],
+                                 &s.ledger_charged_gpums, &s.ledger_refunded_gpums};
+        int part = i - 4;
+        bool is_beside = part == FLOW_FREE || part == FLOW_HELD || part == FLOW_USED;
+        ++*(i < 4 ? sums[i] : &s.flow.gpums[part]);
+        assert_int_equal(report_adds_up(&s), is_beside);
     }
+}
+
+static void put_sentence(const char *sentence, void *arg)
+{
+    buf_printf(arg, "%s\n", sentence);
+}
+
+static void the_words_name_every_number(void **state)
+{
+    (void)state;
+    struct buf text = BUF_INIT(4096);
+    report_words(&sound, put_sentence, &text);
+    assert_non_null(strstr(buf_text(&text), "30 = 30 = 30 gpums"));
+    assert_non_null(strstr(buf_text(&text), "7 = 7 = 7 gpums"));
+    assert_non_null(
+        strstr(buf_text(&text), ": 100 + 50 - 4 + 9 - 3 + -2 - 20 - 30 + 5 = 105 gpums"));
+    assert_non_null(strstr(buf_text(&text), ": 30 = 100 - 105 + 62 - 27 gpums"));
+    buf_done(&text);
+}
+
+/* Three rows of one project: the order of names is not that of numbers. */
+static struct report_usage users[] = {
+    {"north", "lattice", "alice", "n", "Alice", 9, {[USE_CHARGED] = 10}},
+    {"north", "lattice", "bob", "n", "Bob", 3, {[USE_CHARGED] = 30, [USE_REFUNDED] = 5}},
+    {"north", "lattice", "carol", "n", "Carol", 5, {[USE_CHARGED] = 25}},
+};
+
+static void who_used_most_stands_first(void **state)
+{
+    (void)state;
+    const struct report_usages all = {users, COUNT(users)};
+    const struct report_usage *top[3];
+    assert_int_equal(report_top(&all, 3, top), 3);
+    assert_string_equal(top[0]->login, "bob"); /* as much as carol, but first by name */
+    assert_string_equal(top[1]->login, "carol");
+    assert_string_equal(top[2]->login, "alice");
+    assert_int_equal(report_top(&all, 1, top), 1);
+    assert_int_equal(report_top(&(struct report_usages){0}, 0, top), 0);
+}
+
+static void canonical_lines_have_numbers_for_persons(void **state)
+{
+    (void)state;
+    struct report r = {.span = {202610, 202610, 1, 2, false},
+                       .usage[REPORT_USERS] = {users, COUNT(users)},
+                       .sums = sound};
+    struct buf text = BUF_INIT(65536);
+    report_put(&r, &text);
+    const char *lines = buf_text(&text);
+    assert_int_equal(strncmp(lines, "month 2026-10 from_ms 1 until_ms 2\n", 35), 0);
+    const char *bob = strstr(lines, "user north lattice 3 started 0");
+    const char *carol = strstr(lines, "user north lattice 5 ");
+    const char *alice = strstr(lines, "user north lattice 9 ");
+    assert_true(bob && carol && alice && bob < carol && carol < alice);
+    assert_null(strstr(lines, "alice"));
+    assert_null(strstr(lines, "Bob"));
+    assert_non_null(strstr(lines, "allocations opening 100 granted 50 revoked 4 "));
+    assert_null(strstr(lines, "free"));
+    buf_done(&text);
+}
+
+static void a_checksum_changes_with_any_number_but_no_name(void **state)
+{
+    (void)state;
+    struct report_usage rows[COUNT(users)];
+    struct report r = {.usage[REPORT_USERS] = {rows, COUNT(users)}, .sums = sound};
+    char first[DIGEST_HEX], other[DIGEST_HEX];
+    memcpy(rows, users, sizeof(rows));
+    assert_int_equal(report_checksum(&r, first, NULL), 0);
+    char nobody[] = "person 9";
+    rows[0].name = rows[0].login = nobody;
+    assert_int_equal(report_checksum(&r, other, NULL), 0);
+    assert_string_equal(first, other);
+    rows[2].n[USE_WAITED]++;
+    assert_int_equal(report_checksum(&r, other, NULL), 0);
+    assert_string_not_equal(first, other);
+}
+
+static void months_are_written_with_a_dash(void **state)
+{
+    (void)state;
+    char text[REPORT_SPAN_TEXT];
+    report_span_text(&(struct report_span){.first = 202601, .last = 202601}, text);
+    assert_string_equal(text, "2026-01");
+    report_span_text(&(struct report_span){.first = 202611, .last = 202702}, text);
+    assert_string_equal(text, "2026-11 to 2027-02");
+}
+
+static void shares_are_rounded_and_never_divide_by_nothing(void **state)
+{
+    static const struct {
+        int64_t part, whole, share;
+    } cases[] = {
+        {0, 0, 0},
+        {5, 0, 0},
+        {1, 3, 333},
+        {2, 3, 667},
+        {1, 2000, 1},
+        {1, 2001, 0},
+        {7, 7, 1000},
+        {14, 7, 2000},
+        {INT64_MAX, INT64_MAX, 1000},
+        {INT64_MAX / 2, INT64_MAX, 500},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++)
+        assert_int_equal(waste_share(cases[i].part, cases[i].whole), cases[i].share);
+}
+
+static void wasted_is_every_cause_but_idleness(void **state)
+{
+    (void)state;
+    const struct waste_row row = {.gpums = {1000, 1, 20, 300, 4000, 50000, 7, 7}};
+    assert_int_equal(waste_sum(&row), 54321);
+}
+
+static void the_parts_are_the_tables(void **state)
+{
+    (void)state;
+    struct report r = {.span = {202610, 202610, 1, 2, false}};
+    struct report_about about = {"Site", "UTC", "0123", NULL};
+    struct book *b = report_book(&r, &about);
+    for (size_t i = 0; report_parts[i]; i++)
+        assert_string_equal(b->tables[i].name, report_parts[i]);
+    const struct table *sums = &b->tables[b->table_count - 1];
+    assert_int_equal(sums->row_count, 1);
+    assert_int_equal(sums->cell_count, sums->column_count);
+    book_free(b);
 }
 
 static void a_key_is_never_one_of_the_ledgers_own(void **state)
@@ -86,6 +222,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_sound_month_adds_up),
         cmocka_unit_test(any_sum_off_by_one_is_seen),
+        cmocka_unit_test(the_words_name_every_number),
+        cmocka_unit_test(who_used_most_stands_first),
+        cmocka_unit_test(canonical_lines_have_numbers_for_persons),
+        cmocka_unit_test(a_checksum_changes_with_any_number_but_no_name),
+        cmocka_unit_test(months_are_written_with_a_dash),
+        cmocka_unit_test(shares_are_rounded_and_never_divide_by_nothing),
+        cmocka_unit_test(wasted_is_every_cause_but_idleness),
+        cmocka_unit_test(the_parts_are_the_tables),
         cmocka_unit_test(a_key_is_never_one_of_the_ledgers_own),
         cmocka_unit_test(texts_are_one_line_of_utf8),
     };
