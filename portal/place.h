@@ -9,7 +9,7 @@
 #include "portal/refusal.h"
 #include "portal/request.h"
 #include "portal/worker.h"
-#include "quota/ledger.h"
+#include "quota/ledger_place.h"
 
 struct placed {
     bool is_placed; /* the job exists: made now, or before by the same key and content */

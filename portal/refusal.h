@@ -3,7 +3,7 @@
 #ifndef FF_PORTAL_REFUSAL_H
 #define FF_PORTAL_REFUSAL_H
 
-#include "quota/ledger.h"
+#include "quota/ledger_place.h"
 #include "runner/base/arena.h"
 #include "runner/job/spec.h"
 

@@ -9,9 +9,7 @@
 int allocation_get(struct db *db, int64_t id, struct allocation_row *out, struct err *e)
 {
     AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int r = db_select(db, SQL_ALLOCATION_GET, DB_ARGS(DB_I64(id)), &rows, e);
-    if (r == 0)
-        r = db_rows_next(rows, e);
+    int r = db_select_row(db, SQL_ALLOCATION_GET, DB_ARGS(DB_I64(id)), &rows, e);
     if (r < 0)
         return r;
     if (r == 0)

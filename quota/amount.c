@@ -15,8 +15,8 @@ int amount_parse(const char *text, int64_t *out_gpums, struct err *e)
     if (parse_gpu_hours(text, INT64_C(1000) * AMOUNT_HOURS_MAX, &milli) < 0 || milli == 0)
         return err_set(
             e, -EINVAL,
-            "'%.40s': write GPU-hours as a number above 0 and up to %d, with at most "
-            "three decimals, like 118.5",
+            "'%.40s': write GPU-hours as a number above 0 and up to %d, with at most three "
+            "decimals, like 118.5",
             text, AMOUNT_HOURS_MAX);
     *out_gpums = milli * GPUMS_PER_MILLIHOUR;
     return 0;

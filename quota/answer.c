@@ -6,15 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "quota/ledger.h"
-
 int answer_call_once(struct db *db, enum sql id, struct db_args args, struct answer *out,
                      struct err *e)
 {
     AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int r = db_select(db, id, args, &rows, e);
-    if (r == 0)
-        r = db_rows_next(rows, e);
+    int r = db_select_row(db, id, args, &rows, e);
     if (r < 0)
         return r;
     if (r == 0)
@@ -29,7 +25,7 @@ int answer_call_once(struct db *db, enum sql id, struct db_args args, struct ans
 int answer_call(struct db *db, enum sql id, struct db_args args, struct answer *out,
                 struct err *e)
 {
-    struct db_again again = DB_AGAIN(LEDGER_PATIENCE_MS);
+    struct db_again again = DB_AGAIN(ANSWER_PATIENCE_MS);
     int r;
     do
         r = answer_call_once(db, id, args, out, e);

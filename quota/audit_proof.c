@@ -141,9 +141,7 @@ static void check_end(struct walk *w)
         tell_month(w, &w->months[w->next], found);
     if (!head && w->counts.sealed > 0)
         tell(w, &(struct verify_fault){"head", "the head in its file",
-                                       "number and seal of the "
-                                       "last row",
-                                       "no such file",
+                                       "number and seal of the last row", "no such file",
                                        "whether rows were cut off the end cannot be told: the "
                                        "file of runnerd is gone"});
     if (!head || head->no <= w->counts.head.no)
@@ -157,9 +155,7 @@ static int check_waiting(struct walk *w, struct db *db, struct err *e)
 {
     AUTO(db_rows_freep) struct db_rows *rows = NULL;
     char where[64], found[64];
-    int r = db_select(db, SQL_AUDIT_WAITING, DB_NO_ARGS, &rows, e);
-    if (r == 0)
-        r = db_rows_next(rows, e);
+    int r = db_select_row(db, SQL_AUDIT_WAITING, DB_NO_ARGS, &rows, e);
     if (r < 0)
         return r;
     int64_t age_ms = db_rows_i64(rows, 2);

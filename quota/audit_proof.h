@@ -20,8 +20,8 @@ struct audit_counts {
     struct audit_head head; /* of the chain in the database */
 };
 
-/* `head` was read from its file before; NULL: there is no file. More than twenty wrong seals are
- * told as one fault. Returns 0 when it could look at everything, whatever it found. */
+/* `head` was read from its file before; NULL: there is no file. More than twenty wrong seals
+ * are told as one fault. Returns 0 when it could look at everything, whatever it found. */
 struct audit_proof {
     const char *key;
     const struct audit_head *head;

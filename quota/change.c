@@ -11,21 +11,29 @@
 
 enum { PATIENCE_MS = 8000, NAME_MAX_BYTES = 32 };
 
-/* Sets *out if the key is in the audit table already; returns 1 then, 0 if it is new. */
-static int find_key(struct db *db, const struct change_by *by, const struct change *c,
-                    enum change_answer *out, struct err *e)
+int change_find(struct db *db, const struct change_by *by, const struct change *c,
+                enum change_answer *out, struct err *e)
 {
     AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int r = db_select(db, SQL_AUDIT_GET, DB_ARGS(DB_STR(by->key)), &rows, e);
-    if (r == 0)
-        r = db_rows_next(rows, e);
+    int r = db_select_row(db, SQL_AUDIT_GET, DB_ARGS(DB_STR(by->key)), &rows, e);
     if (r <= 0)
         return r;
     bool is_same = !strcmp(db_rows_text(rows, 0), c->verb) &&
                    !strcmp(db_rows_text(rows, 1), c->object) &&
-                   !strcmp(db_rows_text(rows, 2), c->after);
+                   (!c->after || !strcmp(db_rows_text(rows, 2), c->after));
     *out = is_same ? CHANGE_SAME : CHANGE_OTHER_CONTENT;
     return 1;
+}
+
+int change_write(struct db *db, const struct change_by *by, const struct change *c,
+                 const char *before, struct err *e)
+{
+    int r = db_exec(db, SQL_AUDIT_ADD,
+                    DB_ARGS(DB_STR(by->actor), DB_STR(by->origin), DB_STR(c->verb),
+                            DB_STR(c->object), DB_STR(by->reason), DB_STR(before),
+                            DB_STR(c->after), DB_STR(by->key)),
+                    NULL, e);
+    return r == -EEXIST ? -EAGAIN : r; /* the key came in beside us and is committed now */
 }
 
 static int run_once(struct db *db, const struct change_by *by, const struct change *c,
@@ -35,19 +43,13 @@ static int run_once(struct db *db, const struct change_by *by, const struct chan
     AUTO(buf_done) struct buf before = BUF_INIT(CHANGE_TEXT_MAX);
     int r = db_tx_begin(db, &tx, e);
     if (r == 0)
-        r = find_key(db, by, c, out, e);
+        r = change_find(db, by, c, out, e);
     if (r != 0)
         return r < 0 ? r : 0;
     r = c->read(db, c->arg, &before, e);
     if (r < 0)
         return r;
-    r = db_exec(db, SQL_AUDIT_ADD,
-                DB_ARGS(DB_STR(by->actor), DB_STR(by->origin), DB_STR(c->verb),
-                        DB_STR(c->object), DB_STR(by->reason), DB_STR(buf_text(&before)), DB_STR(c->after),
-                        DB_STR(by->key)),
-                NULL, e);
-    if (r == -EEXIST) /* the key came in beside us and is committed now: look again */
-        return -EAGAIN;
+    r = change_write(db, by, c, buf_text(&before), e);
     if (r == 0)
         r = c->apply(db, c->arg, e);
     if (r < 0)
@@ -105,7 +107,7 @@ int change_check_name(const char *what, const char *name, struct err *e)
         return 0;
     return err_set(
         e, -EINVAL,
-        "%s '%.60s': a name has 1 to %d lower-case letters, digits and '-', and does "
-        "not begin with '-'",
+        "%s '%.60s': a name has 1 to %d lower-case letters, digits and '-', and does not begin "
+        "with '-'",
         what, name, NAME_MAX_BYTES);
 }

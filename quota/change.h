@@ -42,6 +42,15 @@ struct change {
 int change_run(struct db *db, const struct change_by *by, const struct change *change,
                enum change_answer *out, struct err *e);
 
+/* The two steps of change_run() that a transaction with an order of its own takes by itself.
+ * The first looks whether the key was used: 1 and the answer, 0 it is new; `after` NULL: verb
+ * and object are the content. The second writes the audit row; -EAGAIN: the key came in beside
+ * us, look again. */
+int change_find(struct db *db, const struct change_by *by, const struct change *change,
+                enum change_answer *out, struct err *e);
+int change_write(struct db *db, const struct change_by *by, const struct change *change,
+                 const char *before, struct err *e);
+
 /* A key of our own rules: 8 … 64 of [A-Za-z0-9._-], so that it is never one of the ledger's own
  * ("hold:7"). -EINVAL with the remedy. */
 int change_check_key(const char *key, struct err *e);

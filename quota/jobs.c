@@ -149,9 +149,7 @@ int jobs_get(struct db *db, int64_t id, struct job_row **out, struct err *e)
 {
     AUTO(db_rows_freep) struct db_rows *rows = NULL;
     AUTO(job_row_freep) struct job_row *row = xnew(struct job_row);
-    int r = db_select(db, SQL_JOBS_GET, DB_ARGS(DB_I64(id)), &rows, e);
-    if (r == 0)
-        r = db_rows_next(rows, e);
+    int r = db_select_row(db, SQL_JOBS_GET, DB_ARGS(DB_I64(id)), &rows, e);
     if (r < 0)
         return r;
     if (r == 0)
@@ -266,9 +264,7 @@ int jobs_events(struct db *db, int64_t job, struct event_list *out, struct err *
 int jobs_spec(struct db *db, int64_t job, char **out_text, struct err *e)
 {
     AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int r = db_select(db, SQL_JOBS_SPEC, DB_ARGS(DB_I64(job)), &rows, e);
-    if (r == 0)
-        r = db_rows_next(rows, e);
+    int r = db_select_row(db, SQL_JOBS_SPEC, DB_ARGS(DB_I64(job)), &rows, e);
     if (r < 0)
         return r;
     if (r == 0)

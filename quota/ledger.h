@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The double-entry ledger of GPU-time, as portald and runnerd use it: the way a job gets its hold
- * and the only way its state changes, because both happen in one transaction. What administrators
- * post is posting.h's.
+/* The double-entry ledger of GPU-time, as runnerd uses it: the only way a job's state and what
+ * it holds change, because both happen in one transaction. How portald places a job with its
+ * hold is ledger_place.h's, what administrators post is posting.h's.
  *
- * Every function calls one stored procedure of db/migrations/: one transaction, one round trip. A refusal is an answer (an enum), not an error. Errors that mean "repeat"
- * (deadlock, lost connection) are repeated here for up to LEDGER_PATIENCE_MS; that is harmless,
- * because each write carries a key: request key, launch token, (job, seq), (attempt, month).
- * Blocks; a worker's or a command-line tool's business. Returns 0 or the errors of db.h; -EPERM
- * when runnerd's lease is gone or the job has moved on.
+ * Every function calls one stored procedure of db/migrations/: one transaction, one round trip.
+ * A refusal is an answer (an enum), not an error. Errors that mean "repeat" (deadlock, lost
+ * connection) are repeated here for up to ANSWER_PATIENCE_MS; that is harmless, because each
+ * write carries a key: launch token, (job, seq), (attempt, month). Blocks; a
+ * worker's or a command-line tool's business. Returns 0 or the errors of db.h; -EPERM when
+ * runnerd's lease is gone or the job has moved on.
  */
 #ifndef FF_QUOTA_LEDGER_H
 #define FF_QUOTA_LEDGER_H
@@ -16,56 +17,10 @@
 
 #include "quota/db/db.h"
 #include "runner/job/job.h"
-#include "runner/job/spec.h"
 
-enum { LEDGER_PATIENCE_MS = 8000, LEDGER_KEY_LEN = 32, LEDGER_TOKEN_LEN = 32 };
+enum { LEDGER_TOKEN_LEN = 32 };
 
-/* ---- portald: a job and its hold */
-
-enum place_answer {
-    PLACE_DONE,          /* the job and its hold are durable */
-    PLACE_SAME,          /* this key and content were placed before: the same job */
-    PLACE_OTHER_CONTENT, /* this key was used for another request */
-    PLACE_NO_BUDGET, /* no allocation of the project has hold_gpums free; free_gpums is the best */
-    PLACE_NO_ALLOCATION, /* the project has none that is open and in its term (or not the one named) */
-    PLACE_NO_PROJECT,       /* no such project, or the person is no member: not told apart */
-    PLACE_CLOSED,           /* the project or the tenant is closed */
-    PLACE_DISABLED,         /* the person is disabled */
-    PLACE_NO_PRICE,         /* the site has no such GPU type */
-    PLACE_TOO_LONG,         /* limit_value: the longest time limit allowed, in ms */
-    PLACE_TYPE_REFUSED,     /* limit_text: the GPU types allowed, separated by commas */
-    PLACE_TOO_MANY_GPUS,    /* more than may ever run at once; limit_value: how many may */
-    PLACE_TOO_MANY_WAITING, /* limit_value: jobs that may wait, limit_there: that wait now */
-};
-
-struct place_ask {
-    int64_t person_id;
-    const char *key; /* 32 hexadecimal digits made when the form was rendered */
-    const struct spec *spec;
-};
-
-enum { PLACE_TEXT_MAX = 500, PLACE_MANY_MAX = 64 };
-
-struct place_result {
-    enum place_answer answer;
-    int64_t job, hold_gpums, free_gpums, allocation; /* 0 where the answer has none */
-    /* The limit that refused it: whose it is ("everyone", "person", "project", "tenant"). */
-    char limit_scope[16];
-    int64_t limit_value, limit_there;
-    char limit_text[PLACE_TEXT_MAX + 1];
-};
-
-int ledger_place(struct db *db, const struct place_ask *ask, struct place_result *out,
-                 struct err *e);
-
-/* Several in one transaction, each answered for itself: a refused one keeps none of the others
- * out. At most PLACE_MANY_MAX; out[count]. On an error none is answered: repeat all with their
- * keys. */
-int ledger_place_many(struct db *db, const struct place_ask *asks, size_t count,
-                      struct place_result *out, struct err *e);
-
-/* ---- runnerd: the life of a job. `epoch` is the lease's; `seq` is that of the new event, one
- * more than the job's last. */
+/* `epoch` is the lease's; `seq` is that of the new event, one more than the job's last. */
 
 struct lease {
     bool is_held;
@@ -125,15 +80,15 @@ struct charge_ask {
     int64_t gpums, raw_gpums; /* weighted; GPUs × time without weight */
 };
 
-/* Posts a charge; posting again does no harm. For an attempt that still runs it is at most what is
- * left of its job's hold. In a month that is closed it is booked in the open one and says which
- * it corrects. */
+/* Posts a charge; posting again does no harm. For an attempt that still runs it is at most what
+ * is left of its job's hold. In a month that is closed it is booked in the open one and says
+ * which it corrects. */
 int ledger_charge(struct db *db, int64_t epoch, const struct charge_ask *ask, struct err *e);
 
 /* Gives back a part of what an attempt was charged, once for each attempt, for a cause of the
  * site's: "node_fault", "preempted", "maintenance". While the job lives it returns to its hold,
- * afterwards to its allocation, or to `expired` when the term is over. Less is given when less is
- * left of the charge. */
+ * afterwards to its allocation, or to `expired` when the term is over. Less is given when less
+ * is left of the charge. */
 int ledger_refund(struct db *db, int64_t epoch, int64_t attempt, int64_t gpums,
                   const char *cause, struct err *e);
 
@@ -156,8 +111,8 @@ struct settle_ask {
 };
 int ledger_settle(struct db *db, int64_t epoch, const struct settle_ask *ask, struct err *e);
 
-/* Expires what is free in allocations whose term is over: at most `limit` of them; *out_count says
- * how many. The actor is runnerd. */
+/* Expires what is free in allocations whose term is over: at most `limit` of them; *out_count
+ * says how many. The actor is runnerd. */
 int ledger_expire(struct db *db, int64_t epoch, int limit, int *out_count, struct err *e);
 
 #endif

@@ -48,18 +48,14 @@ static void put_words(struct buf *b, const struct limits *l, unsigned fields)
 /* One of a list of types, and that it has a price, now or later. */
 static int check_type(struct db *db, const char *type, struct err *e)
 {
-    AUTO(db_rows_freep) struct db_rows *rows = NULL;
+    int64_t prices = 0;
     int r = price_list_check_type(type, e);
     if (r == 0)
-        r = db_select(db, SQL_PRICE_KNOWN, DB_ARGS(DB_STR(type)), &rows, e);
-    if (r == 0)
-        r = db_rows_next(rows, e);
-    if (r < 0)
-        return r;
-    if (db_rows_i64(rows, 0) == 0)
+        r = db_select_i64(db, SQL_PRICE_KNOWN, DB_ARGS(DB_STR(type)), &prices, e);
+    if (r == 0 && prices == 0)
         return err_set(e, -ENOENT, "GPU type %s has no price; `quota price list` shows all",
                        type);
-    return 0;
+    return r;
 }
 
 static int check_types(struct db *db, const char *types, struct err *e)
@@ -79,10 +75,8 @@ static int check_types(struct db *db, const char *types, struct err *e)
 static int read_row(struct db *db, struct limit_change *c, struct err *e)
 {
     AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int r = db_select(db, SQL_LIMIT_GET,
-                      DB_ARGS(DB_STR(scopes[c->ask->scope]), DB_I64(c->ask->id)), &rows, e);
-    if (r == 0)
-        r = db_rows_next(rows, e);
+    int r = db_select_row(db, SQL_LIMIT_GET,
+                          DB_ARGS(DB_STR(scopes[c->ask->scope]), DB_I64(c->ask->id)), &rows, e);
     if (r <= 0)
         return r;
     snprintf(c->types, sizeof(c->types), "%s", db_rows_text(rows, 3));

@@ -19,10 +19,8 @@ static int read_role(struct db *db, int64_t project_id, int64_t person_id, struc
                      struct err *e)
 {
     AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int r = db_select(db, SQL_MEMBER_FIND, DB_ARGS(DB_I64(project_id), DB_I64(person_id)),
-                      &rows, e);
-    if (r == 0)
-        r = db_rows_next(rows, e);
+    int r = db_select_row(db, SQL_MEMBER_FIND, DB_ARGS(DB_I64(project_id), DB_I64(person_id)),
+                          &rows, e);
     if (r == 1)
         buf_printf(before, "role %s", db_rows_text(rows, 0));
     return r;
@@ -39,8 +37,7 @@ static int read_member(struct db *db, void *arg, struct buf *before, struct err 
     if (r == 1 && c->must_be_new)
         return err_set(
             e, -EEXIST,
-            "project %s: person %lld is a member already; `quota member set` changes "
-            "the role",
+            "project %s: person %lld is a member already; `quota member set` changes the role",
             c->ask->project, (long long)c->ask->person_id);
     if (r == 0 && !c->must_be_new)
         return err_set(e, -ENOENT, "project %s: person %lld is no member", c->ask->project,

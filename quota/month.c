@@ -21,6 +21,11 @@ void month_name(int month, char out[MONTH_NAME_LEN])
     snprintf(out, MONTH_NAME_LEN, "%04d-%02d", month / 100, month % 100);
 }
 
+int month_before(int month)
+{
+    return month % 100 == 1 ? month - 89 : month - 1;
+}
+
 /* ---- reading */
 
 /* The columns of MONTH_GET and MONTH_LOCK. */
@@ -28,9 +33,7 @@ static int read_month(struct db *db, enum sql id, int month, struct month *out, 
 {
     AUTO(db_rows_freep) struct db_rows *rows = NULL;
     char name[MONTH_NAME_LEN];
-    int r = db_select(db, id, DB_ARGS(DB_I64(month)), &rows, e);
-    if (r == 0)
-        r = db_rows_next(rows, e);
+    int r = db_select_row(db, id, DB_ARGS(DB_I64(month)), &rows, e);
     if (r < 0)
         return r;
     month_name(month, name);
@@ -53,31 +56,26 @@ int month_get(struct db *db, int month, struct month *out, struct err *e)
     return read_month(db, SQL_MONTH_GET, month, out, e);
 }
 
-/* One number of one row; 0 where there is none. */
-static int read_number(struct db *db, enum sql id, struct db_args args, int *out, struct err *e)
+/* A statement that answers with a month; 0 where there is none. */
+static int find_month(struct db *db, enum sql id, struct db_args args, int *out, struct err *e)
 {
-    AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int r = db_select(db, id, args, &rows, e);
+    int64_t month;
+    int r = db_select_i64(db, id, args, &month, e);
     if (r == 0)
-        r = db_rows_next(rows, e);
-    if (r < 0)
-        return r;
-    *out = r ? (int)db_rows_i64(rows, 0) : 0;
-    return 0;
+        *out = (int)month;
+    return r;
 }
 
 int month_first(struct db *db, int *out_month, struct err *e)
 {
-    return read_number(db, SQL_MONTH_FIRST, DB_NO_ARGS, out_month, e);
+    return find_month(db, SQL_MONTH_FIRST, DB_NO_ARGS, out_month, e);
 }
 
 int month_text(struct db *db, int month, char **out_text, struct err *e)
 {
     AUTO(db_rows_freep) struct db_rows *rows = NULL;
     char name[MONTH_NAME_LEN];
-    int r = db_select(db, SQL_MONTH_TEXT, DB_ARGS(DB_I64(month)), &rows, e);
-    if (r == 0)
-        r = db_rows_next(rows, e);
+    int r = db_select_row(db, SQL_MONTH_TEXT, DB_ARGS(DB_I64(month)), &rows, e);
     if (r < 0)
         return r;
     month_name(month, name);
@@ -104,16 +102,11 @@ void month_checksum(const char *previous, const char *text, char out[DIGEST_HEX]
 static int find_key(struct db *db, const struct change_by *by, const char *object,
                     struct month_result *out, struct err *e)
 {
-    AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int r = db_select(db, SQL_AUDIT_GET, DB_ARGS(DB_STR(by->key)), &rows, e);
-    if (r == 0)
-        r = db_rows_next(rows, e);
-    if (r <= 0)
-        return r;
-    bool is_same =
-        !strcmp(db_rows_text(rows, 0), verb) && !strcmp(db_rows_text(rows, 1), object);
-    out->answer = is_same ? MONTH_SAME : MONTH_OTHER_CONTENT;
-    return 1;
+    enum change_answer answer;
+    int r = change_find(db, by, &(struct change){.verb = verb, .object = object}, &answer, e);
+    if (r > 0)
+        out->answer = answer == CHANGE_SAME ? MONTH_SAME : MONTH_OTHER_CONTENT;
+    return r;
 }
 
 static int read_uncharged(struct db *db, struct month_result *out, struct err *e)
@@ -144,8 +137,8 @@ static int find_refusal(struct db *db, bool is_anyway, struct month_result *out,
         return 1;
     r = month_first(db, &out->first, e);
     if (r == 0)
-        r = read_number(db, SQL_MONTH_GAP, DB_ARGS(DB_I64(out->first), DB_I64(m->month)),
-                        &out->gap, e);
+        r = find_month(db, SQL_MONTH_GAP, DB_ARGS(DB_I64(out->first), DB_I64(m->month)),
+                       &out->gap, e);
     if (r == 0)
         r = read_uncharged(db, out, e);
     if (r < 0)
@@ -166,9 +159,7 @@ static int read_previous(struct db *db, int month, int *out_month, char out[DIGE
                          struct err *e)
 {
     AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int r = db_select(db, SQL_MONTH_PREVIOUS, DB_ARGS(DB_I64(month)), &rows, e);
-    if (r == 0)
-        r = db_rows_next(rows, e);
+    int r = db_select_row(db, SQL_MONTH_PREVIOUS, DB_ARGS(DB_I64(month)), &rows, e);
     if (r < 0)
         return r;
     *out_month = r ? (int)db_rows_i64(rows, 0) : 0;
@@ -179,9 +170,7 @@ static int read_previous(struct db *db, int month, int *out_month, char out[DIGE
 static int read_head(struct db *db, struct month *m, struct err *e)
 {
     AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int r = db_select(db, SQL_MONTH_HEAD, DB_NO_ARGS, &rows, e);
-    if (r == 0)
-        r = db_rows_next(rows, e);
+    int r = db_select_row(db, SQL_MONTH_HEAD, DB_NO_ARGS, &rows, e);
     if (r <= 0)
         return r;
     m->audit_no = db_rows_i64(rows, 0);
@@ -206,9 +195,7 @@ static int check_sums(struct db *db, int month, struct err *e)
 static int run(struct db *db, enum sql id, struct db_args args, struct err *e)
 {
     AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int r = db_select(db, id, args, &rows, e);
-    if (r == 0)
-        r = db_rows_next(rows, e);
+    int r = db_select_row(db, id, args, &rows, e);
     return r < 0 ? r : 0;
 }
 
@@ -227,21 +214,16 @@ static int write_rows(struct db *db, const struct month *m, const char *text, st
                e);
 }
 
-static int write_audit(struct db *db, const struct change_by *by, const char *object,
-                       const struct month_result *res, const char *previous, struct err *e)
+/* What the audit says of the closing. */
+static void tell_closed(const struct month_result *res, const char *previous,
+                        char out[AFTER_TEXT])
 {
-    char after[AFTER_TEXT];
     const struct month *m = &res->month;
-    snprintf(after, sizeof(after),
+    snprintf(out, AFTER_TEXT,
              "closed with checksum %s after %s, audit head %lld, %lld attempts without their "
              "charge",
              m->checksum, *previous ? previous : "none", (long long)m->audit_no,
              (long long)res->uncharged);
-    int r = db_exec(db, SQL_AUDIT_ADD,
-                    DB_ARGS(DB_STR(by->actor), DB_STR(by->origin), DB_STR(verb), DB_STR(object),
-                            DB_STR(by->reason), DB_STR("open"), DB_STR(after), DB_STR(by->key)),
-                    NULL, e);
-    return r == -EEXIST ? -EAGAIN : r; /* the key came in beside us: look again */
 }
 
 static int freeze(struct db *db, const struct change_by *by, const char *object,
@@ -249,7 +231,7 @@ static int freeze(struct db *db, const struct change_by *by, const char *object,
 {
     AUTO(buf_done) struct buf text = BUF_INIT(MONTH_TEXT_MAX);
     struct month *m = &out->month;
-    char previous[DIGEST_HEX];
+    char previous[DIGEST_HEX], after[AFTER_TEXT];
     int before = 0;
     int r = read_previous(db, m->month, &before, previous, e);
     if (r == 0)
@@ -265,26 +247,27 @@ static int freeze(struct db *db, const struct change_by *by, const char *object,
     month_checksum(previous, buf_text(&text), m->checksum);
     m->closed_ms = m->now_ms;
     snprintf(m->closed_by, sizeof(m->closed_by), "%s", by->actor);
-    r = write_audit(db, by, object, out, previous, e);
+    tell_closed(out, previous, after);
+    struct change c = {.verb = verb, .object = object, .after = after};
+    r = change_write(db, by, &c, "open", e);
     return r < 0 ? r : write_rows(db, m, buf_text(&text), e);
 }
 
-static int close_once(struct db *db, const struct change_by *by, bool is_anyway,
+static int close_once(struct db *db, const struct change_by *by, const struct month_ask *ask,
                       struct month_result *out, struct err *e)
 {
     AUTO(db_tx_end) struct db_tx tx = {0};
-    int month = out->month.month;
     char name[MONTH_NAME_LEN], object[OBJECT_TEXT];
-    month_name(month, name);
+    month_name(ask->month, name);
     snprintf(object, sizeof(object), "month %s", name);
     *out = (struct month_result){0};
     int r = db_tx_begin(db, &tx, e);
     if (r == 0)
-        r = read_month(db, SQL_MONTH_LOCK, month, &out->month, e);
+        r = read_month(db, SQL_MONTH_LOCK, ask->month, &out->month, e);
     if (r == 0)
         r = find_key(db, by, object, out, e);
     if (r == 0)
-        r = find_refusal(db, is_anyway, out, e);
+        r = find_refusal(db, ask->is_anyway, out, e);
     if (r != 0)
         return r < 0 ? r : 0;
     r = freeze(db, by, object, out, e);
@@ -293,14 +276,13 @@ static int close_once(struct db *db, const struct change_by *by, bool is_anyway,
     return by->is_dry_run ? 0 : db_tx_commit(&tx, e);
 }
 
-int month_close(struct db *db, const struct change_by *by, int month, bool is_anyway,
+int month_close(struct db *db, const struct change_by *by, const struct month_ask *ask,
                 struct month_result *out, struct err *e)
 {
     struct db_again again = DB_AGAIN(PATIENCE_MS);
     int r;
-    do {
-        out->month.month = month;
-        r = close_once(db, by, is_anyway, out, e);
-    } while (db_again(db, &again, r));
+    do
+        r = close_once(db, by, ask, out, e);
+    while (db_again(db, &again, r));
     return r;
 }

@@ -6,9 +6,10 @@
  *
  * Before the first is nothing. The text is report_canonical()'s: persons by number, so that it
  * stays the same when a name is erased. It can be computed again at any time, because nothing
- * is booked in a closed month any more: while one closes its row is locked against late charges,
- * and what else is posted goes to the month of its moment. Whatever differs later is damage, or
- * a correction that stands in the month when it was made and names the one it corrects.
+ * is booked in a closed month any more: while one closes its row is locked against late
+ * charges, and what else is posted goes to the month of its moment. Whatever differs later is
+ * damage, or a correction that stands in the month when it was made and names the one it
+ * corrects.
  */
 #ifndef FF_QUOTA_MONTH_H
 #define FF_QUOTA_MONTH_H
@@ -36,6 +37,8 @@ struct month {
 /* "2026-11" */
 enum { MONTH_NAME_LEN = 16 };
 void month_name(int month, char out[MONTH_NAME_LEN]);
+
+int month_before(int month);
 
 /* -ENOENT: outside the site's table of months. */
 int month_get(struct db *db, int month, struct month *out, struct err *e);
@@ -65,10 +68,15 @@ struct month_result {
     int job_count;
 };
 
-/* Freezes a month with all that belongs to it in one transaction with its audit row. is_anyway:
- * passes over attempts without their charge; it is booked in the open month when it comes.
- * -EBADE: the month does not add up. */
-int month_close(struct db *db, const struct change_by *by, int month, bool is_anyway,
+struct month_ask {
+    int month;
+    bool
+        is_anyway; /* pass over attempts without their charge: it is booked in the open month */
+};
+
+/* Freezes a month with all that belongs to it in one transaction with its audit row. -EBADE:
+ * the month does not add up. */
+int month_close(struct db *db, const struct change_by *by, const struct month_ask *ask,
                 struct month_result *out, struct err *e);
 
 /* ---- closed months against the books, inside the caller's snapshot */

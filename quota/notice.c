@@ -87,6 +87,21 @@ int notice_note(struct db *db, struct err *e)
     return r;
 }
 
+int notice_rehearse(struct db *db, struct notice_digests *out, struct err *e)
+{
+    struct db_again again = DB_AGAIN(PATIENCE_MS);
+    int r;
+    do {
+        AUTO(db_tx_end) struct db_tx tx = {0};
+        r = db_tx_begin(db, &tx, e);
+        if (r == 0)
+            r = note_once(db, e);
+        if (r == 0)
+            r = notice_digests(db, out, e);
+    } while (db_again(db, &again, r));
+    return r;
+}
+
 void notice_digests_done(struct notice_digests *d)
 {
     for (size_t i = 0; i < d->count; i++) {

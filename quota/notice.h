@@ -4,8 +4,8 @@
  *
  * What is noted and not told yet becomes a batch; a batch has one digest for each address,
  * whose sending once is the outbox's to see to (outbox.h). Batches of the last seven days are
- * offered again, so that what a crash cut off goes out at the next call. Needs a connection of the
- * administrator's role. Blocks.
+ * offered again, so that what a crash cut off goes out at the next call. Needs a connection of
+ * the administrator's role. Blocks.
  */
 #ifndef FF_QUOTA_NOTICE_H
 #define FF_QUOTA_NOTICE_H
@@ -35,6 +35,8 @@ struct notice_digests {
 };
 
 int notice_digests(struct db *db, struct notice_digests *out, struct err *e);
+/* The digests as notice_note() would leave them; nothing is noted. */
+int notice_rehearse(struct db *db, struct notice_digests *out, struct err *e);
 void notice_digests_done(struct notice_digests *d);
 
 /* "90 % of it are used": the kind in words. */

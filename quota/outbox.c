@@ -31,9 +31,7 @@ static int read_row(struct db *db, const struct outbox_ask *ask, struct outbox_c
                     enum outbox_answer *out, struct err *e)
 {
     AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int r = db_select(db, SQL_OUTBOX_GET, DB_ARGS(DB_STR(ask->key)), &rows, e);
-    if (r == 0)
-        r = db_rows_next(rows, e);
+    int r = db_select_row(db, SQL_OUTBOX_GET, DB_ARGS(DB_STR(ask->key)), &rows, e);
     if (r <= 0)
         return r < 0 ? r : err_set(e, -EAGAIN, "mail %s: vanished", ask->key);
     claim->id = db_rows_i64(rows, 0);
@@ -75,9 +73,7 @@ int outbox_claim(struct db *db, const struct outbox_ask *ask, enum outbox_answer
 int outbox_look(struct db *db, const char *key, enum outbox_answer *out, struct err *e)
 {
     AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int r = db_select(db, SQL_OUTBOX_GET, DB_ARGS(DB_STR(key)), &rows, e);
-    if (r == 0)
-        r = db_rows_next(rows, e);
+    int r = db_select_row(db, SQL_OUTBOX_GET, DB_ARGS(DB_STR(key)), &rows, e);
     if (r >= 0)
         *out = r > 0 ? read_state(db_rows_text(rows, 1)) : OUTBOX_CLAIMED;
     return r < 0 ? r : 0;
@@ -89,10 +85,8 @@ static int deliver_once(struct db *db, const struct outbox_claim *claim, struct 
     int r = db_exec(db, SQL_OUTBOX_DELIVER, DB_ARGS(DB_I64(claim->id), DB_STR(claim->nonce)),
                     NULL, e);
     if (r == 0) /* asked, not counted: a repeat after a lost answer changes nothing */
-        r = db_select(db, SQL_OUTBOX_MINE, DB_ARGS(DB_I64(claim->id), DB_STR(claim->nonce)),
-                      &rows, e);
-    if (r == 0)
-        r = db_rows_next(rows, e);
+        r = db_select_row(db, SQL_OUTBOX_MINE, DB_ARGS(DB_I64(claim->id), DB_STR(claim->nonce)),
+                          &rows, e);
     if (r < 0)
         return r;
     return r > 0 ? 0 : err_set(e, -EPERM, "another sender has taken this message over");
@@ -108,13 +102,13 @@ int outbox_deliver(struct db *db, const struct outbox_claim *claim, struct err *
     return r;
 }
 
-int outbox_end(struct db *db, const struct outbox_claim *claim, bool is_sent, bool is_known,
+int outbox_end(struct db *db, const struct outbox_claim *claim, enum outbox_end end,
                const char *note, struct err *e)
 {
-    const char *state = is_sent ? "sent" : is_known ? "failed" : "delivering";
-    return run(db, SQL_OUTBOX_END,
-               DB_ARGS(DB_STR(state), DB_STR(note), DB_I64(claim->id), DB_STR(claim->nonce)),
-               e);
+    static const char *const states[] = {"sent", "failed", "delivering"};
+    return run(
+        db, SQL_OUTBOX_END,
+        DB_ARGS(DB_STR(states[end]), DB_STR(note), DB_I64(claim->id), DB_STR(claim->nonce)), e);
 }
 
 int outbox_retry(struct db *db, const char *key, struct err *e)

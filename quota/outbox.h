@@ -40,9 +40,9 @@ int outbox_look(struct db *db, const char *key, enum outbox_answer *out, struct 
 /* From here on it may have been delivered. -EPERM: another sender has the claim now. */
 int outbox_deliver(struct db *db, const struct outbox_claim *claim, struct err *e);
 
-/* How it went. `is_known` false: nobody knows whether the server took it; it stays
- * `delivering`. */
-int outbox_end(struct db *db, const struct outbox_claim *claim, bool is_sent, bool is_known,
+/* How it went; `note` for people. After OUTBOX_END_UNKNOWN it stays `delivering`. */
+enum outbox_end { OUTBOX_END_SENT, OUTBOX_END_FAILED, OUTBOX_END_UNKNOWN };
+int outbox_end(struct db *db, const struct outbox_claim *claim, enum outbox_end end,
                const char *note, struct err *e);
 
 /* Lets a message that may have arrived be sent again: an administrator's decision. -ENOENT: no

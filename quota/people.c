@@ -18,8 +18,8 @@ static int split(const char *who, char login[LOGIN_MAX + 1], const char **out_di
     if (!at || at == who || !at[1] || at - who > LOGIN_MAX)
         return err_set(
             e, -EINVAL,
-            "person '%.100s': write login@directory, like alice@north, or the number "
-            "that `quota person list` shows",
+            "person '%.100s': write login@directory, like alice@north, or the number that "
+            "`quota person list` shows",
             who);
     memcpy(login, who, (size_t)(at - who));
     login[at - who] = '\0';
@@ -37,12 +37,10 @@ int people_find(struct db *db, const char *who, int64_t *out_id, struct err *e)
     if (parse_i64(who, 1, UINT32_MAX, &id) < 0)
         r = split(who, login, &directory, e);
     if (r == 0)
-        r = db_select(
+        r = db_select_row(
             db, SQL_PEOPLE_FIND,
             DB_ARGS(DB_I64(id), DB_I64(id), DB_I64(id), DB_STR(login), DB_STR(directory)),
             &rows, e);
-    if (r == 0)
-        r = db_rows_next(rows, e);
     if (r < 0)
         return r;
     if (r == 0)
@@ -55,8 +53,8 @@ int people_find(struct db *db, const char *who, int64_t *out_id, struct err *e)
     if (r == 1)
         return err_set(
             e, -EPERM,
-            "person %.100s: several people had this login, one after the other; take "
-            "the number that `quota person list` shows",
+            "person %.100s: several people had this login, one after the other; take the "
+            "number that `quota person list` shows",
             who);
     return r;
 }
@@ -70,9 +68,7 @@ static int read_state(struct db *db, void *arg, struct buf *before, struct err *
 {
     struct state_change *c = arg;
     AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int r = db_select(db, SQL_PEOPLE_STATE, DB_ARGS(DB_I64(c->id)), &rows, e);
-    if (r == 0)
-        r = db_rows_next(rows, e);
+    int r = db_select_row(db, SQL_PEOPLE_STATE, DB_ARGS(DB_I64(c->id)), &rows, e);
     if (r < 0)
         return r;
     if (r == 0)
@@ -109,19 +105,14 @@ int people_set_active(struct db *db, const struct change_by *by, int64_t id, boo
 
 static int check_no_jobs(struct db *db, int64_t id, struct err *e)
 {
-    AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int r = db_select(db, SQL_PEOPLE_LIVE_JOBS, DB_ARGS(DB_I64(id)), &rows, e);
-    if (r == 0)
-        r = db_rows_next(rows, e);
-    if (r < 0)
-        return r;
-    int64_t jobs = db_rows_i64(rows, 0);
-    if (jobs > 0)
+    int64_t jobs = 0;
+    int r = db_select_i64(db, SQL_PEOPLE_LIVE_JOBS, DB_ARGS(DB_I64(id)), &jobs, e);
+    if (r == 0 && jobs > 0)
         return err_set(e, -EPERM,
                        "person %lld has %lld live job%s; let them end, or end them with `quota "
                        "job cancel`, and try again",
                        (long long)id, (long long)jobs, jobs == 1 ? "" : "s");
-    return 0;
+    return r;
 }
 
 static int read_forgettable(struct db *db, void *arg, struct buf *before, struct err *e)

@@ -15,9 +15,7 @@ static char *dup_text(const struct db_rows *rows, unsigned column)
 static int read_person(struct db *db, struct person *p, struct err *e)
 {
     AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int r = db_select(db, SQL_PERSON_GET, DB_ARGS(DB_I64(p->id)), &rows, e);
-    if (r == 0)
-        r = db_rows_next(rows, e);
+    int r = db_select_row(db, SQL_PERSON_GET, DB_ARGS(DB_I64(p->id)), &rows, e);
     if (r < 0)
         return r;
     if (r == 0)

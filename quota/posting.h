@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What an administrator posts in the ledger: GPU-time in, out, across and back, each with a reason
- * and a request key.
+/* What an administrator posts in the ledger: GPU-time in, out, across and back, each with a
+ * reason and a request key.
  *
- * Every function calls one stored procedure of db/migrations/0003_postings.sql: one transaction with
- * its audit row. The same key with the same content is POSTING_SAME and changes nothing, with other
- * content it is refused. With by->is_dry_run all of it is done and rolled back. A refusal is an
- * answer with its numbers, not an error. Amounts are GPU-milliseconds above 0 unless said otherwise.
- * Blocks; errors are those of db.h, and those that mean "repeat" were repeated.
+ * Every function calls one stored procedure of db/migrations/0003_postings.sql: one transaction
+ * with its audit row. The same key with the same content is POSTING_SAME and changes nothing,
+ * with other content it is refused. With by->is_dry_run all of it is done and rolled back. A
+ * refusal is an answer with its numbers, not an error. Amounts are GPU-milliseconds above 0
+ * unless said otherwise. Blocks; errors are those of db.h, and those that mean "repeat" were
+ * repeated.
  */
 #ifndef FF_QUOTA_POSTING_H
 #define FF_QUOTA_POSTING_H
@@ -21,11 +22,11 @@ enum posting_answer {
     POSTING_NO_PROJECT,
     POSTING_NO_JOB,
     POSTING_NO_PERSON,
-    POSTING_CLOSED,     /* the project or allocation is closed, or its term is over */
-    POSTING_TOO_LITTLE, /* there_gpums is all there is to take; of a share: what is held and used */
-    POSTING_NOTHING,  /* nothing to move: expire found nothing free, refund nothing charged */
-    POSTING_OVER,     /* the job has ended (extend); the term is not over (expire) */
-    POSTING_TOO_LONG, /* extend: beyond the longest time limit; there_gpums is that, in ms */
+    POSTING_CLOSED,      /* the project or allocation is closed, or its term is over */
+    POSTING_TOO_LITTLE,  /* there_gpums is all there is; of a share: what is held and used */
+    POSTING_NOTHING,     /* nothing to move: nothing is free (expire) or charged (refund) */
+    POSTING_OVER,        /* the job has ended (extend); the term is not over (expire) */
+    POSTING_TOO_LONG,    /* extend: beyond the longest time limit; there_gpums is that, in ms */
     POSTING_WRONG_MONTH, /* no such month, or it is later than the open one */
     POSTING_TOO_MUCH,    /* more than the books can hold: there_gpums is how much more fits */
 };

@@ -12,13 +12,13 @@ int price_list_check_type(const char *type, struct err *e)
     if (n == 0 || n > PRICE_TYPE_MAX || type[n] || strchr("-.+", *type))
         return err_set(
             e, -EINVAL,
-            "GPU type '%.60s': write 1 to %d lower-case letters, digits, '-', '.' and "
-            "'+', a letter or digit first, like h100 or a100-1g.5gb",
+            "GPU type '%.60s': write 1 to %d lower-case letters, digits, '-', '.' and '+', a "
+            "letter or digit first, like h100 or a100-1g.5gb",
             type, PRICE_TYPE_MAX);
     if (!strcmp(type, "any"))
         return err_set(e, -EINVAL,
-                       "GPU type 'any' has no price of its own: it holds at the "
-                       "dearest and charges what was used");
+                       "GPU type 'any' has no price of its own: it holds at the dearest and "
+                       "charges what was used");
     return 0;
 }
 
@@ -27,8 +27,8 @@ static int check_since(const struct price_ask *ask, const struct db_rows *rows, 
     if (ask->since_ms && ask->since_ms <= db_rows_i64(rows, 1))
         return err_set(
             e, -EPERM,
-            "a price never begins in the past: jobs were placed by the old one; take a "
-            "later day, or leave out --since for now");
+            "a price never begins in the past: jobs were placed by the old one; take a later "
+            "day, or leave out --since for now");
     if (db_rows_i64(rows, 2) > 0)
         return err_set(e, -EEXIST,
                        "price %s: one begins at that moment already, and a price is never "
@@ -41,11 +41,9 @@ static int read_price(struct db *db, void *arg, struct buf *before, struct err *
 {
     const struct price_ask *ask = arg;
     AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int r = db_select(
+    int r = db_select_row(
         db, SQL_PRICE_GET,
         DB_ARGS(DB_STR(ask->gpu_type), DB_STR(ask->gpu_type), DB_I64(ask->since_ms)), &rows, e);
-    if (r == 0)
-        r = db_rows_next(rows, e);
     if (r < 0)
         return r;
     buf_printf(before, "weight %lld per mille", (long long)db_rows_i64(rows, 0));

@@ -16,9 +16,7 @@ int project_find(struct db *db, const char *name, int64_t *out_id, struct buf *b
                  struct err *e)
 {
     AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int r = db_select(db, SQL_PROJECT_FIND, DB_ARGS(DB_STR(name)), &rows, e);
-    if (r == 0)
-        r = db_rows_next(rows, e);
+    int r = db_select_row(db, SQL_PROJECT_FIND, DB_ARGS(DB_STR(name)), &rows, e);
     if (r < 0)
         return r;
     if (r == 0)

@@ -19,6 +19,7 @@ static const struct cause {
     {"node_fault", "node_fault", offsetof(struct refund_rules, node_fault_ms)},
     {"preempted", "preempted", offsetof(struct refund_rules, preempted_ms)},
     {"maintenance", "maintenance", offsetof(struct refund_rules, maintenance_ms)},
+    {"shutdown", "maintenance", offsetof(struct refund_rules, maintenance_ms)},
 };
 
 int refund_rules_read(struct conf *c, struct refund_rules *out, struct err *e)

@@ -65,8 +65,8 @@ struct report_filter {
     const char *user; /* "login" or "login@directory"; has no allocations */
 };
 
-/* Reads the flow over the months `first` … `last`. Opening is what the last month closed
- * before left behind and every transfer since. Closing is what the closed month `last` left behind, or
+/* Reads the flow over the months `first` … `last`. Opening is what the last month closed before
+ * left behind and every transfer since. Closing is what the closed month `last` left behind, or
  * the balances of now less every transfer since, which must all be read in one snapshot;
  * is_moving: there is none, and closing is the equation's own result, without free, held and
  * used. Allocations that had nothing and moved nothing are left out. */

@@ -3,8 +3,8 @@
  *
  * A job is among them if it started or ended in the months, or if a charge or refund of its is
  * booked in them. What is booked in the months stands beside what the whole job was charged,
- * raw and weighted: summed up, the former is the report's usage. Needs the caller's snapshot; while
- * it runs the connection can do nothing else. Memory does not grow with the jobs.
+ * raw and weighted: summed up, the former is the report's usage. Needs the caller's snapshot;
+ * while it runs the connection can do nothing else. Memory does not grow with the jobs.
  */
 #ifndef FF_QUOTA_REPORT_JOBS_H
 #define FF_QUOTA_REPORT_JOBS_H

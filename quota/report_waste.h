@@ -4,7 +4,8 @@
  * A job counts whole, with all that it was charged in whatever month, in the month in which it
  * ended: so the parts are shares of one sum, and a job that runs over a month's end is never
  * split between good and bad. What sleeping GPUs cost is seen by samples, without weight, in
- * all jobs, and stands beside the other causes, not among them. Blocks; errors are those of db.h.
+ * all jobs, and stands beside the other causes, not among them. Blocks; errors are those of
+ * db.h.
  */
 #ifndef FF_QUOTA_REPORT_WASTE_H
 #define FF_QUOTA_REPORT_WASTE_H

@@ -24,17 +24,13 @@ struct request {
 
 static int check_open(struct db *db, const struct request_ask *ask, struct err *e)
 {
-    AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int r = db_select(db, SQL_REQUEST_OPEN,
-                      DB_ARGS(DB_I64(ask->job), DB_STR(kinds[ask->kind].name)), &rows, e);
-    if (r == 0)
-        r = db_rows_next(rows, e);
-    if (r < 0)
-        return r;
-    if (db_rows_i64(rows, 0) > 0)
+    int64_t open = 0;
+    int r = db_select_i64(db, SQL_REQUEST_OPEN,
+                          DB_ARGS(DB_I64(ask->job), DB_STR(kinds[ask->kind].name)), &open, e);
+    if (r == 0 && open > 0)
         return err_set(e, -EPERM, "job %lld is %s already; see `quota job show %lld`",
                        (long long)ask->job, kinds[ask->kind].doing, (long long)ask->job);
-    return 0;
+    return r;
 }
 
 static int check_state(const struct request_ask *ask, enum job_state state, struct err *e)

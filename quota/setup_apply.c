@@ -48,13 +48,7 @@ static void report(struct setup_import *im, const char *answer, const char *note
 
 static int last_change(struct setup_import *im, int64_t *out_id)
 {
-    AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int r = db_select(im->db, SQL_SETUP_LAST, DB_ARGS(DB_STR(im->object)), &rows, im->e);
-    if (r == 0)
-        r = db_rows_next(rows, im->e);
-    if (r >= 0)
-        *out_id = r ? db_rows_i64(rows, 0) : 0;
-    return r < 0 ? r : 0;
+    return db_select_i64(im->db, SQL_SETUP_LAST, DB_ARGS(DB_STR(im->object)), out_id, im->e);
 }
 
 /* A key that was given makes the same keys again, whatever happened between. */
@@ -349,16 +343,6 @@ static int tell_site(struct setup_import *im)
     return 0;
 }
 
-static int read_now(struct setup_import *im)
-{
-    AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int r = db_select(im->db, SQL_NOW, DB_NO_ARGS, &rows, im->e);
-    if (r == 0)
-        r = db_rows_next(rows, im->e);
-    im->now_ms = r == 1 ? db_rows_i64(rows, 0) : 0;
-    return r < 0 ? r : 0;
-}
-
 int setup_apply(struct db *db, const struct change_by *by, const json_t *want,
                 setup_fn *on_change, void *arg, size_t *out_refused, struct err *e)
 {
@@ -371,7 +355,7 @@ int setup_apply(struct db *db, const struct change_by *by, const json_t *want,
     static int (*const steps[])(struct setup_import *) = {
         tell_site, import_tenants, setup_prices, import_projects, setup_limits};
     if (r == 0)
-        r = read_now(&im);
+        r = db_select_i64(db, SQL_NOW, DB_NO_ARGS, &im.now_ms, &why);
     for (size_t i = 0; r == 0 && i < COUNT(steps); i++)
         r = steps[i](&im);
     if (r == 0)

@@ -2,16 +2,18 @@
 /* Cell by cell; only texts need quoting. */
 #include "quota/sheet_csv.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#include "quota/amount.h"
+#include "runner/base/cleanup.h"
 
-static const char *unit(enum column_kind kind)
+const char *sheet_csv_unit(enum column_kind kind, enum amount_unit unit)
 {
+    static const char *const units[] = {"_gpu_h", "_gpu_m", "_gpu_s"};
     switch (kind) {
     case COLUMN_GPUMS:
-        return "_gpu_h";
+        return units[unit];
     case COLUMN_SPAN:
         return "_ms";
     case COLUMN_BYTES:
@@ -23,14 +25,23 @@ static const char *unit(enum column_kind kind)
     }
 }
 
-static void put_text(const char *text, struct buf *out)
+static bool is_formula(const char *text)
 {
-    bool is_formula = *text && strchr("=+-@\t\r", *text);
-    if (!is_formula && !strpbrk(text, ",\"\r\n")) {
+    static const char *const wide[] = {"\uFF1D", "\uFF0B", "\uFF0D", "\uFF20"}; /* = + - @ */
+    for (size_t i = 0; i < COUNT(wide); i++)
+        if (strncmp(text, wide[i], strlen(wide[i])) == 0)
+            return true;
+    return *text && strchr("=+-@\t\r\n", *text);
+}
+
+void sheet_csv_text(const char *text, struct buf *out)
+{
+    bool is_unsafe = is_formula(text);
+    if (!is_unsafe && !strpbrk(text, ",\"\r\n")) {
         buf_put(out, text);
         return;
     }
-    buf_put(out, is_formula ? "\"'" : "\"");
+    buf_put(out, is_unsafe ? "\"'" : "\"");
     for (; *text; text++) {
         if (*text == '"')
             buf_put_char(out, '"');
@@ -39,51 +50,57 @@ static void put_text(const char *text, struct buf *out)
     buf_put_char(out, '"');
 }
 
-/* "2026-11-23T20:15:02+01:00"; 0 is no time. */
-static void put_time(int64_t at_ms, struct buf *out)
+/* "2026-11-23T20:15:02+01:00" */
+static void time_text(int64_t at_ms, char out[SHEET_CSV_NUMBER])
 {
-    char text[40];
     time_t seconds = (time_t)(at_ms / 1000);
     struct tm local;
-    if (at_ms == 0 || !localtime_r(&seconds, &local))
+    size_t n = localtime_r(&seconds, &local)
+                   ? strftime(out, SHEET_CSV_NUMBER, "%Y-%m-%dT%H:%M:%S%z", &local)
+                   : 0;
+    out[n] = '\0';
+    if (n < 5)
         return;
-    size_t n = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S%z", &local);
-    if (n > 5)
-        buf_printf(out, "%.*s:%s", (int)n - 2, text, text + n - 2);
+    memmove(out + n - 1, out + n - 2, 3); /* +0100 into +01:00 */
+    out[n - 2] = ':';
 }
 
-static void put_number(enum column_kind kind, int64_t n, struct buf *out)
+void sheet_csv_number(enum column_kind kind, int64_t n, enum amount_unit unit,
+                      char out[SHEET_CSV_NUMBER])
 {
-    char hours[AMOUNT_TEXT];
-    if (kind == COLUMN_GPUMS) {
-        amount_text(n, AMOUNT_HOURS, hours);
-        buf_put(out, hours);
-    } else if (kind == COLUMN_TIME) {
-        put_time(n, out);
-    } else if (kind == COLUMN_SHARE) {
-        buf_printf(out, "%lld.%lld", (long long)n / 10, (long long)n % 10);
-    } else if (kind == COLUMN_WEIGHT) {
-        buf_printf(out, "%lld.%03lld", (long long)n / 1000, (long long)n % 1000);
-    } else {
-        buf_printf(out, "%lld", (long long)n);
-    }
+    *out = '\0';
+    if (kind == COLUMN_GPUMS)
+        amount_text(n, unit, out);
+    else if (kind == COLUMN_TIME && n)
+        time_text(n, out);
+    else if (kind == COLUMN_SHARE)
+        snprintf(out, SHEET_CSV_NUMBER, "%lld.%lld", (long long)n / 10, (long long)n % 10);
+    else if (kind == COLUMN_WEIGHT)
+        snprintf(out, SHEET_CSV_NUMBER, "%lld.%03lld", (long long)n / 1000,
+                 (long long)n % 1000);
+    else if (kind != COLUMN_TIME)
+        snprintf(out, SHEET_CSV_NUMBER, "%lld", (long long)n);
 }
 
 static void put_cell(const struct table *t, size_t row, size_t column, struct buf *out)
 {
     const struct table_cell *cell = table_cell(t, row, column);
+    char number[SHEET_CSV_NUMBER];
     if (cell->is_empty)
         return;
-    if (cell->text)
-        put_text(cell->text, out);
-    else
-        put_number(t->columns[column].kind, cell->number, out);
+    if (cell->text) {
+        sheet_csv_text(cell->text, out);
+        return;
+    }
+    sheet_csv_number(t->columns[column].kind, cell->number, AMOUNT_HOURS, number);
+    buf_put(out, number);
 }
 
 void sheet_csv_write(const struct table *t, struct buf *out)
 {
     for (size_t c = 0; c < t->column_count; c++)
-        buf_printf(out, "%s%s%s", c ? "," : "", t->columns[c].name, unit(t->columns[c].kind));
+        buf_printf(out, "%s%s%s", c ? "," : "", t->columns[c].name,
+                   sheet_csv_unit(t->columns[c].kind, AMOUNT_HOURS));
     buf_put(out, "\r\n");
     for (size_t row = 0; row < t->row_count; row++) {
         for (size_t c = 0; c < t->column_count; c++) {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A book as a document to print: A4, landscape if its tables are wide, made in memory.
  *
- * Title and facts come first; each group of tables begins a page of its own with its name. Above
- * a table stands the chart of its ten largest rows and the others, if it has one. A table that
- * goes on repeats its heading. At the foot of each page: the facts named "Site" and "Month" (or
- * "Interval"), the first digits of the fact named "Checksum", and the page's number.
+ * Title and facts come first; each group of tables begins a page of its own with its name.
+ * Above a table stands the chart of its ten largest rows and the others, if it has one. A table
+ * that goes on repeats its heading. At the foot of each page: the facts named "Site" and
+ * "Month" (or "Interval"), the first digits of the fact named "Checksum", and the page's
+ * number.
  *
  * GPU-time is printed in hours with three decimals, times in the zone of the process. The same
  * book gives the same bytes.

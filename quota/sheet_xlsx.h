@@ -7,7 +7,8 @@
  * "Chart data" with the ten largest rows of each and the others.
  *
  * Numbers are numbers: GPU-time in hours (0.0000), times as dates in the zone of the process,
- * spans as [h]:mm:ss, shares in per cent, weights with three decimals. Texts are texts whatever they begin with.
+ * spans as [h]:mm:ss, shares in per cent, weights with three decimals. Texts are texts whatever
+ * they begin with.
  */
 #ifndef FF_QUOTA_SHEET_XLSX_H
 #define FF_QUOTA_SHEET_XLSX_H

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A report held in memory: a book of tables, as spreadsheets and documents are made of.
  *
- * For reports whose size is that of the site (tenants, projects, people), not of its jobs: those
- * stream. Texts are copied and owned by the book. Pure.
+ * For reports whose size is that of the site (tenants, projects, people), not of its jobs:
+ * those stream. Texts are copied and owned by the book. Pure.
  */
 #ifndef FF_QUOTA_TABLE_H
 #define FF_QUOTA_TABLE_H

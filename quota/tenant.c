@@ -11,9 +11,7 @@ static int read_tenant(struct db *db, const char *name, struct buf *before, int6
                        struct err *e)
 {
     AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int r = db_select(db, SQL_TENANT_FIND, DB_ARGS(DB_STR(name)), &rows, e);
-    if (r == 0)
-        r = db_rows_next(rows, e);
+    int r = db_select_row(db, SQL_TENANT_FIND, DB_ARGS(DB_STR(name)), &rows, e);
     if (r < 0)
         return r;
     if (r == 0)
@@ -131,10 +129,8 @@ static int admin_read(struct db *db, void *arg, struct buf *before, struct err *
     if (r < 0)
         return r;
     AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    r = db_select(db, SQL_TENANT_ADMIN_FIND,
-                  DB_ARGS(DB_I64(c->tenant_id), DB_I64(c->ask->person_id)), &rows, e);
-    if (r == 0)
-        r = db_rows_next(rows, e);
+    r = db_select_row(db, SQL_TENANT_ADMIN_FIND,
+                      DB_ARGS(DB_I64(c->tenant_id), DB_I64(c->ask->person_id)), &rows, e);
     if (r < 0)
         return r;
     if (r == 1 && c->ask->is_admin)

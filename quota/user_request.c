@@ -99,14 +99,8 @@ int user_request_get(struct db *db, int64_t id, struct user_request_list *out, s
 
 int user_request_waiting(struct db *db, int64_t person_id, int64_t *out_count, struct err *e)
 {
-    AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int r = db_select(db, SQL_USER_REQUESTS_WAITING,
-                      DB_ARGS(DB_I64(person_id), DB_I64(person_id)), &rows, e);
-    if (r == 0)
-        r = db_rows_next(rows, e);
-    if (r > 0)
-        *out_count = db_rows_i64(rows, 0);
-    return r < 0 ? r : 0;
+    return db_select_i64(db, SQL_USER_REQUESTS_WAITING,
+                         DB_ARGS(DB_I64(person_id), DB_I64(person_id)), out_count, e);
 }
 
 /* ---- an administrator's answer */
@@ -121,9 +115,7 @@ struct answer_change {
 static int check_active(struct db *db, const struct user_request *q, struct err *e)
 {
     AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int r = db_select(db, SQL_PEOPLE_STATE, DB_ARGS(DB_I64(q->person_id)), &rows, e);
-    if (r == 0)
-        r = db_rows_next(rows, e);
+    int r = db_select_row(db, SQL_PEOPLE_STATE, DB_ARGS(DB_I64(q->person_id)), &rows, e);
     if (r > 0 && strcmp(db_rows_text(rows, 0), "active"))
         r = err_set(e, -EPERM, "request %lld: person %lld is %s; deny it", (long long)q->id,
                     (long long)q->person_id, db_rows_text(rows, 0));
@@ -153,10 +145,8 @@ static int find_member(struct db *db, struct answer_change *c, struct err *e)
 {
     const struct user_request *q = &c->list.rows[0];
     AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int r = db_select(db, SQL_MEMBER_FIND, DB_ARGS(DB_I64(q->project_id), DB_I64(q->person_id)),
-                      &rows, e);
-    if (r == 0)
-        r = db_rows_next(rows, e);
+    int r = db_select_row(db, SQL_MEMBER_FIND,
+                          DB_ARGS(DB_I64(q->project_id), DB_I64(q->person_id)), &rows, e);
     c->is_member = r == 1;
     return r < 0 ? r : 0;
 }
@@ -168,8 +158,7 @@ static int answer_read(struct db *db, void *arg, struct buf *before, struct err 
     int r = user_request_get(db, c->ask->id, &c->list, e);
     if (r == -ENOENT)
         return err_set(e, r,
-                       "request %lld: not found; `quota request list` shows those "
-                       "that wait",
+                       "request %lld: not found; `quota request list` shows those that wait",
                        (long long)c->ask->id);
     if (r < 0)
         return r;

@@ -127,7 +127,8 @@ static const struct command_verb verbs[] = {
      "Computes every seal again, and compares the end of the chain with runnerd's file and\n"
      "with what closed months wrote down. Prints what is wrong, one row each, and exits 5;\n"
      "changes nothing. The last line says the result and the head; in csv and json it goes to\n"
-     "standard error. Keep the head elsewhere too: a later chain has that seal at that number.\n"},
+     "standard error. Keep the head elsewhere too: a later chain has that seal at that\n"
+     "number.\n"},
 };
 
 const struct command_noun noun_audit = {"audit", "who changed what", verbs, COUNT(verbs)};

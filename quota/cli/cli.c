@@ -14,11 +14,11 @@
 #include "runner/base/now.h"
 #include "runner/base/parse.h"
 #include "runner/base/random.h"
+#include "runner/base/xnew.h"
 
 /* Sections that other programs read. */
-static const char *const others[] = {"site",  "portal",    "runner", "node",
-                                     "agent", "directory", "refund", "seal",
-                                     "mail",  NULL};
+static const char *const others[] = {"site",      "portal", "runner", "node", "agent",
+                                     "directory", "refund", "seal",   "mail", NULL};
 
 /* What a write answers with. */
 static const struct column end_columns[] = {{"answer", COLUMN_TEXT},
@@ -121,6 +121,8 @@ int cli_init(struct cli *c, const struct command_call *call, struct err *e)
 
 void cli_done(struct cli *c)
 {
+    free(c->zone);
+    free(c->site);
     db_close(c->db);
     conf_free(c->conf);
 }
@@ -140,17 +142,18 @@ int cli_read_conf(struct cli *c, struct err *e)
     return r < 0 ? -EIO : 0; /* the file is at fault, not what was typed */
 }
 
-static int take_zone(struct cli *c, struct err *e)
+/* The site's name and its zone, which becomes the process's. */
+static int take_site(struct cli *c, struct err *e)
 {
     AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int r = db_select(c->db, SQL_SITE_GET, DB_NO_ARGS, &rows, e);
-    if (r == 0)
-        r = db_rows_next(rows, e);
+    int r = db_select_row(c->db, SQL_SITE_GET, DB_NO_ARGS, &rows, e);
     if (r < 0)
         return r;
     if (r == 0)
         return err_set(e, -EIO, "the database has no site; `quota db init` makes it");
-    setenv("TZ", db_rows_text(rows, 1), 1);
+    c->site = xdup(db_rows_text(rows, 0));
+    c->zone = xdup(db_rows_text(rows, 1));
+    setenv("TZ", c->zone, 1);
     tzset();
     return 0;
 }
@@ -163,7 +166,7 @@ int cli_open(struct cli *c, struct err *e)
     if (r == 0)
         r = db_open(&c->db_conf, DB_ADMIN, &c->db, e);
     if (r == 0)
-        r = take_zone(c, e);
+        r = take_site(c, e);
     return r < 0 ? -EIO : 0;
 }
 
@@ -193,6 +196,13 @@ int cli_parse_word(const char *what, const char *text, const char *const *words,
     for (int i = 0; words[i]; i++)
         buf_printf(&b, "%s%s", i ? ", " : "", words[i]);
     return err_set(e, -EINVAL, "%s '%.40s': write one of %s", what, text, buf_text(&b));
+}
+
+int cli_parse_month(const char *what, const char *text, int *out_month, struct err *e)
+{
+    if (parse_month(text, out_month) < 0)
+        return err_set(e, -EINVAL, "%s '%.40s': write a month like 2026-10", what, text);
+    return 0;
 }
 
 int cli_parse_day(const char *option, const char *text, int64_t *out_ms, struct err *e)
@@ -258,8 +268,8 @@ static int ask(struct cli *c, const char *plan, struct err *e)
         return 0;
     if (!isatty(STDIN_FILENO))
         return err_set(e, -EINVAL,
-                       "nobody is there to be asked (no terminal): add --yes to do it, "
-                       "or --dry-run to try it");
+                       "nobody is there to be asked (no terminal): add --yes to do it, or "
+                       "--dry-run to try it");
     fputs("This will ", stderr);
     out_safe(stderr, plan);
     fprintf(stderr, "\nas %s, under the key %s. Go on? [y/N] ", c->actor, c->key);
@@ -292,10 +302,7 @@ int cli_end(struct cli *c, enum change_answer answer, const char *object, int64_
                       : c->by.is_dry_run    ? "would be done"
                                             : "done");
     out_text(&c->out, object);
-    if (number)
-        out_i64(&c->out, number);
-    else
-        out_null(&c->out);
+    out_i64_or_null(&c->out, number);
     out_text(&c->out, c->key);
     out_row(&c->out);
     c->out.is_record = false;

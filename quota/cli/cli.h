@@ -29,8 +29,9 @@ struct cli {
     struct conf *conf;
     struct db_conf db_conf;
     struct db *db;
-    char actor[64];  /* who types: the unix user */
-    char origin[64]; /* from where: "quota HOST", "quota ADDRESS" */
+    char *site, *zone; /* after cli_open() */
+    char actor[64];    /* who types: the unix user */
+    char origin[64];   /* from where: "quota HOST", "quota ADDRESS" */
     char key[CHANGE_KEY_MAX + 1];
     struct change_by by; /* points into the three above */
 };
@@ -49,6 +50,9 @@ const char *cli_value(const struct cli *c, const char *option);
 
 /* The argument or option as a whole number from 1. */
 int cli_parse_id(const char *what, const char *text, int64_t *out, struct err *e);
+
+/* The argument or option as a month: "2026-10" as 202610. */
+int cli_parse_month(const char *what, const char *text, int *out_month, struct err *e);
 
 /* "2026-11-23" as the first moment of that day in the site's zone; needs cli_open(). */
 int cli_parse_day(const char *option, const char *text, int64_t *out_ms, struct err *e);

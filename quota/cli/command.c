@@ -19,8 +19,7 @@ static const struct command_option print_options[] = {
     {"format", "table|csv|json",
      "table for people (the default), csv for spreadsheets, json exact", false},
     {"columns", "A,B,...", "print only these columns, in this order", false},
-    {"unit", "h|m|s", "GPU-time in hours (the default), minutes, or seconds, exact",
-     false},
+    {"unit", "h|m|s", "GPU-time in hours (the default), minutes, or seconds, exact", false},
 };
 
 static const struct command_option report_options[] = {
@@ -288,8 +287,8 @@ int command_parse(const struct command_noun *const *nouns, int argc, char **argv
         call.wants_help = at < argc;
         if (!call.wants_help)
             return err_set(e, -EINVAL,
-                           "quota %s: say what to do with it; `quota %s --help` shows "
-                           "what there is",
+                           "quota %s: say what to do with it; `quota %s --help` shows what "
+                           "there is",
                            call.noun->name, call.noun->name);
     }
     if (r == 0 && call.verb)
@@ -346,8 +345,7 @@ static void help_all(const struct command_noun *const *nouns, FILE *out)
         fprintf(out, "  %-12s %s\n", nouns[i]->name, nouns[i]->summary);
     fputs("\n`quota NOUN --help` and `quota NOUN VERB --help` say more.\n"
           "Exit status: 0 done, 1 failed, 2 wrong use, 3 refused, 4 not found, 5 the books do "
-          "not "
-          "balance.\n",
+          "not balance.\n",
           out);
 }
 

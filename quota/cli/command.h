@@ -20,11 +20,11 @@
 enum { COMMAND_ARGS_MAX = 4, COMMAND_OPTIONS_MAX = 24 };
 
 enum command_kind {
-    COMMAND_READS,  /* prints rows: --format --columns --unit --config */
-    COMMAND_WRITES, /* the same, and --reason --key --dry-run --yes */
-    COMMAND_POSTS,  /* the same, but prints columns of its own; checks them before it writes */
+    COMMAND_READS,   /* prints rows: --format --columns --unit --config */
+    COMMAND_WRITES,  /* the same, and --reason --key --dry-run --yes */
+    COMMAND_POSTS,   /* the same, but prints columns of its own; checks them before it writes */
     COMMAND_REPORTS, /* as COMMAND_READS, and --format xlsx and pdf, and --out */
-    COMMAND_SETS_UP /* --config alone: it makes or checks what the others need */
+    COMMAND_SETS_UP  /* --config alone: it makes or checks what the others need */
 };
 
 struct cli;
@@ -43,10 +43,10 @@ struct command_verb {
     const struct command_option *options;
     size_t option_count;
     enum command_kind kind;
-    int (*run)(struct cli *c,
-               struct err *e); /* an exit code, or a negative errno with a sentence */
-    const char *summary;       /* one line */
-    const char *help;          /* paragraphs and examples, ending in a newline; may be NULL */
+    /* Gives an exit code, or a negative errno with a sentence. */
+    int (*run)(struct cli *c, struct err *e);
+    const char *summary; /* one line */
+    const char *help;    /* paragraphs and examples, ending in a newline; may be NULL */
 };
 
 struct command_noun {

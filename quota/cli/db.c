@@ -29,8 +29,8 @@ static int read_ask(struct cli *c, struct migrate_ask *ask, char **out_password,
         ask->admin_password = *out_password;
     if (!host && *c->db_conf.host)
         return err_set(e, -EINVAL,
-                       "[database] has a host: give --account-host, from where the "
-                       "programs connect, like portal.example or %%");
+                       "[database] has a host: give --account-host, from where the programs "
+                       "connect, like portal.example or %%");
     return 0;
 }
 

@@ -68,13 +68,13 @@ static int expire_each(struct cli *c, const struct due *due, struct err *e)
     int r = post_begin(c, e);
     for (size_t i = 0; r == 0 && i < due->count; i++) {
         char key[CHANGE_KEY_MAX + 1];
-        struct change_by by = c->by;
         struct posting_ask ask = {.allocation = due->ids[i]};
         snprintf(key, sizeof(key), "%s-%lld", c->key, (long long)due->ids[i]);
-        by.key = key;
-        r = post_row(c, posting_expire, &by, &ask, "allocation", e);
+        c->by.key = key;
+        r = post_row(c, posting_expire, &ask, "allocation", e);
         r = r == -EPERM ? 0 : r;
     }
+    c->by.key = c->key;
     post_end(c);
     return r;
 }
@@ -85,8 +85,7 @@ static int expire_all(struct cli *c, struct err *e)
     if (strlen(c->key) > KEY_MAX)
         return err_set(
             e, -EINVAL,
-            "key %s: at most %d characters here, for each allocation gets one of its "
-            "own",
+            "key %s: at most %d characters here, for each allocation gets one of its own",
             c->key, KEY_MAX);
     int r = cli_open(c, e);
     if (r == 0)
@@ -112,8 +111,7 @@ static const struct command_verb verbs[] = {
      "runnerd does it by itself once a term is over. Without a number all allocations whose\n"
      "term is over are listed, and expired when you agree; --dry-run lists them and changes\n"
      "nothing. What jobs still hold stays theirs: what they do not use of it expires when\n"
-     "they end.\n" POST_HELP
-     "  quota expire --dry-run --reason 'end of the year'\n"
+     "they end.\n" POST_HELP "  quota expire --dry-run --reason 'end of the year'\n"
      "  quota expire 12 --reason 'end of the year'\n"},
 };
 

@@ -10,8 +10,8 @@ static int check_days(const struct posting_ask *ask, struct err *e)
 {
     if (ask->until_ms <= ask->from_ms)
         return err_set(e, -EINVAL,
-                       "--until must be a later day than --from: the term ends where "
-                       "that day begins");
+                       "--until must be a later day than --from: the term ends where that day "
+                       "begins");
     return 0;
 }
 
@@ -21,8 +21,8 @@ static int open_one(struct cli *c, struct posting_ask *ask, struct err *e)
     const char *from = cli_value(c, "from"), *until = cli_value(c, "until");
     if (!from || !until)
         return err_set(e, -EINVAL,
-                       "a new allocation needs its term: --from DAY --until DAY; or add "
-                       "to one with --allocation NUMBER");
+                       "a new allocation needs its term: --from DAY --until DAY; or add to one "
+                       "with --allocation NUMBER");
     ask->project = cli_arg(c, 0);
     int r = cli_begin(c, e, "grant %s GPU-hours to the project %s from %s until %s",
                       cli_arg(c, 1), ask->project, from, until);
@@ -40,8 +40,7 @@ static int add_to(struct cli *c, struct posting_ask *ask, struct err *e)
 {
     if (cli_value(c, "from") || cli_value(c, "until"))
         return err_set(e, -EINVAL,
-                       "--allocation adds to a term that stands; leave out --from and "
-                       "--until");
+                       "--allocation adds to a term that stands; leave out --from and --until");
     int r = cli_parse_id("--allocation", cli_value(c, "allocation"), &ask->allocation, e);
     if (r == 0)
         r = cli_begin(c, e, "grant %s GPU-hours to the allocation %lld", cli_arg(c, 0),
@@ -55,8 +54,8 @@ static int grant(struct cli *c, struct err *e)
     bool is_more = cli_value(c, "allocation") != NULL;
     if (c->call->arg_count != (is_more ? 1 : 2))
         return err_set(e, -EINVAL,
-                       "write `quota grant PROJECT HOURS --from DAY --until DAY` or "
-                       "`quota grant --allocation NUMBER HOURS`");
+                       "write `quota grant PROJECT HOURS --from DAY --until DAY` or `quota "
+                       "grant --allocation NUMBER HOURS`");
     int r = post_init(c, &ask, e);
     if (r == 0)
         r = amount_parse(cli_arg(c, is_more ? 0 : 1), &ask.gpums, e);

@@ -4,16 +4,12 @@
 
 #include <errno.h>
 
-#include "runner/base/parse.h"
-
 static int read_month(struct cli *c, const char *text, struct interval *out, struct err *e)
 {
     AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    if (parse_month(text, &out->month) < 0)
-        return err_set(e, -EINVAL, "--month '%.40s': write a month like 2026-10", text);
-    int r = db_select(c->db, SQL_REPORT_MONTH, DB_ARGS(DB_I64(out->month)), &rows, e);
+    int r = cli_parse_month("--month", text, &out->month, e);
     if (r == 0)
-        r = db_rows_next(rows, e);
+        r = db_select_row(c->db, SQL_REPORT_MONTH, DB_ARGS(DB_I64(out->month)), &rows, e);
     if (r < 0)
         return r;
     if (r == 0)
@@ -30,8 +26,7 @@ int interval_read(struct cli *c, struct interval *out, struct err *e)
     *out = (struct interval){.until_ms = INT64_MAX};
     if (month && (since || until))
         return err_set(e, -EINVAL,
-                       "--month is an interval already; leave out --since and "
-                       "--until");
+                       "--month is an interval already; leave out --since and --until");
     if (month)
         return read_month(c, month, out, e);
     int r = since ? cli_parse_day("since", since, &out->from_ms, e) : 0;

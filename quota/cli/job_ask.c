@@ -11,8 +11,7 @@
 enum { MORE_MAX_DAYS = 31, DAY_MS = 86400000 };
 
 const struct command_option job_cancel_options[JOB_CANCEL_OPTIONS] = {
-    {"cause", "CAUSE",
-     "the site's fault, which is refunded: maintenance or node_fault", false},
+    {"cause", "CAUSE", "the site's fault, which is refunded: maintenance or node_fault", false},
 };
 
 int job_cancel(struct cli *c, struct err *e)
@@ -41,8 +40,8 @@ int job_extend(struct cli *c, struct err *e)
                                     &ask.more_ms) < 0)
         r = err_set(
             e, -EINVAL,
-            "'%.40s': write how much more time, like 90s, 30m, 2h, 1d12h or HH:MM:SS, up "
-            "to %dd",
+            "'%.40s': write how much more time, like 90s, 30m, 2h, 1d12h or HH:MM:SS, up to "
+            "%dd",
             cli_arg(c, 1), MORE_MAX_DAYS);
     if (r == 0)
         r = cli_begin(c, e, "give the job %s %s more time, with another hold", cli_arg(c, 0),

@@ -11,28 +11,8 @@
 #include "quota/cli/nouns.h"
 #include "quota/report_canonical.h"
 #include "runner/base/now.h"
-#include "runner/base/parse.h"
-
-static int parse_name(const char *text, int *out_month, struct err *e)
-{
-    if (parse_month(text, out_month) < 0)
-        return err_set(e, -EINVAL, "month '%.40s': write it like 2026-10", text);
-    return 0;
-}
 
 /* ---- list */
-
-static int read_now(struct db *db, int64_t *out_ms, struct err *e)
-{
-    AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int r = db_select(db, SQL_NOW, DB_NO_ARGS, &rows, e);
-    if (r == 0)
-        r = db_rows_next(rows, e);
-    if (r < 0)
-        return r;
-    *out_ms = db_rows_i64(rows, 0);
-    return 0;
-}
 
 static int list(struct cli *c, struct err *e)
 {
@@ -48,7 +28,7 @@ static int list(struct cli *c, struct err *e)
     if (r == 0)
         r = month_first(c->db, &first, e);
     if (r == 0)
-        r = read_now(c->db, &now, e);
+        r = db_select_i64(c->db, SQL_NOW, DB_NO_ARGS, &now, e);
     if (r < 0)
         return r;
     return cli_list(c, SQL_MONTH_LIST, DB_ARGS(DB_I64(now), DB_I64(first)), columns,
@@ -86,14 +66,6 @@ static const char *state_of(const struct month *m)
     return m->now_ms < m->from_ms ? "future" : m->now_ms < m->until_ms ? "running" : "over";
 }
 
-static void put_or_null(struct out *o, const char *text)
-{
-    if (*text)
-        out_text(o, text);
-    else
-        out_null(o);
-}
-
 static void put_month(struct out *o, const struct month *m)
 {
     char name[MONTH_NAME_LEN];
@@ -104,17 +76,14 @@ static void put_month(struct out *o, const struct month *m)
     out_text(o, getenv("TZ"));
     out_text(o, state_of(m));
     out_i64(o, m->closed_ms);
-    put_or_null(o, m->closed_by);
-    put_or_null(o, m->checksum);
+    out_text_or_null(o, m->closed_by);
+    out_text_or_null(o, m->checksum);
 }
 
 static void put_head(struct out *o, const struct month *m)
 {
-    if (m->audit_no)
-        out_i64(o, m->audit_no);
-    else
-        out_null(o);
-    put_or_null(o, m->audit_seal);
+    out_i64_or_null(o, m->audit_no);
+    out_text_or_null(o, m->audit_seal);
 }
 
 static int show_one(struct cli *c, int month, struct proof *proof, struct err *e)
@@ -130,15 +99,13 @@ static int show_one(struct cli *c, int month, struct proof *proof, struct err *e
         r = month_check(c->db, month, on_fault, proof, e);
     }
     if (r == 0)
-        r = db_select(c->db, SQL_MONTH_SUMS, DB_ARGS(DB_I64(month)), &sums, e);
-    if (r == 0)
-        r = db_rows_next(sums, e);
+        r = db_select_row(c->db, SQL_MONTH_SUMS, DB_ARGS(DB_I64(month)), &sums, e);
     if (r < 0)
         return r;
     c->out.is_record = true;
     out_begin(&c->out, "", show_columns, COUNT(show_columns), NULL); /* picked before */
     put_month(&c->out, &m);
-    put_or_null(&c->out, proof->text);
+    out_text_or_null(&c->out, proof->text);
     put_head(&c->out, &m);
     for (unsigned i = 0; i < 4; i++)
         out_i64(&c->out, db_rows_i64(sums, i));
@@ -150,7 +117,7 @@ static int show_one(struct cli *c, int month, struct proof *proof, struct err *e
 static int show(struct cli *c, struct err *e)
 {
     struct proof proof = {0};
-    int month, r = parse_name(cli_arg(c, 0), &month, e);
+    int month, r = cli_parse_month("month", cli_arg(c, 0), &month, e);
     if (r == 0)
         r = cli_check_columns(c, show_columns, COUNT(show_columns), e);
     if (r == 0)
@@ -174,9 +141,9 @@ static int refuse_uncharged(const struct month_result *res, const char *name, st
         buf_printf(&jobs, "%s%lld", i ? ", " : "", (long long)res->jobs[i]);
     return err_set(
         e, -EPERM,
-        "month %s: %lld attempt%s ran in it without a charge for it yet (job%s %s%s); "
-        "runnerd posts them within a minute of the month's end: is it running? "
-        "--anyway closes without them, and they are charged in the open month",
+        "month %s: %lld attempt%s ran in it without a charge for it yet (job%s %s%s); runnerd "
+        "posts them within a minute of the month's end: is it running? --anyway closes without "
+        "them, and they are charged in the open month",
         name, (long long)res->uncharged, res->uncharged == 1 ? "" : "s",
         res->job_count == 1 ? "" : "s", buf_text(&jobs),
         res->job_count == MONTH_JOBS_MAX ? " …" : "");
@@ -210,8 +177,8 @@ static int refuse(struct cli *c, const struct month_result *res, struct err *e)
         month_name(res->gap, other);
         return err_set(
             e, -EPERM,
-            "month %s: the one of %s is open still, and months close in order; `quota "
-            "month close %s` first",
+            "month %s: the one of %s is open still, and months close in order; `quota month "
+            "close %s` first",
             name, other, other);
     default:
         return refuse_uncharged(res, name, e);
@@ -228,7 +195,7 @@ static void print_closed(struct cli *c, const struct month_result *res)
                       : c->by.is_dry_run        ? "would be done"
                                                 : "done");
     out_text(&c->out, name);
-    put_or_null(&c->out, res->month.checksum);
+    out_text_or_null(&c->out, res->month.checksum);
     put_head(&c->out, &res->month);
     out_i64(&c->out, res->uncharged);
     out_text(&c->out, c->key);
@@ -238,16 +205,16 @@ static void print_closed(struct cli *c, const struct month_result *res)
 
 static int close_month(struct cli *c, struct err *e)
 {
-    bool is_anyway = cli_value(c, "anyway") != NULL;
+    struct month_ask ask = {.is_anyway = cli_value(c, "anyway") != NULL};
     struct month_result res;
-    int month, r = parse_name(cli_arg(c, 0), &month, e);
+    int r = cli_parse_month("month", cli_arg(c, 0), &ask.month, e);
     if (r == 0)
         r = cli_check_columns(c, close_columns, COUNT(close_columns), e);
     if (r == 0)
         r = cli_begin(c, e, "close the month %s for good%s", cli_arg(c, 0),
-                      is_anyway ? ", also if charges are missing" : "");
+                      ask.is_anyway ? ", also if charges are missing" : "");
     if (r == 0)
-        r = month_close(c->db, &c->by, month, is_anyway, &res, e);
+        r = month_close(c->db, &c->by, &ask, &res, e);
     if (r < 0)
         return r;
     if (res.answer != MONTH_DONE && res.answer != MONTH_SAME)
@@ -316,8 +283,8 @@ static int diff_books(struct cli *c, int month, const bool wanted[PARTS], size_t
     if (r == 0 && !m.closed_ms)
         return err_set(
             e, -EPERM,
-            "month %s is not closed: nothing is frozen that could differ; `quota month "
-            "diff MONTH MONTH` compares two",
+            "month %s is not closed: nothing is frozen that could differ; `quota month diff "
+            "MONTH MONTH` compares two",
             cli_arg(c, 0));
     if (r < 0)
         return r;
@@ -353,7 +320,7 @@ static int read_parts(struct cli *c, bool wanted[PARTS], struct err *e)
 static int diff_months(struct cli *c, int month, struct err *e)
 {
     struct month first, second;
-    int other = 0, r = parse_name(cli_arg(c, 1), &other, e);
+    int other = 0, r = cli_parse_month("month", cli_arg(c, 1), &other, e);
     if (r == 0)
         r = cli_check_columns(c, change_columns, COUNT(change_columns), e);
     if (r == 0)
@@ -372,7 +339,7 @@ static int diff(struct cli *c, struct err *e)
 {
     bool wanted[PARTS];
     size_t differ = 0;
-    int month, r = parse_name(cli_arg(c, 0), &month, e);
+    int month, r = cli_parse_month("month", cli_arg(c, 0), &month, e);
     if (r == 0 && cli_arg(c, 1))
         return diff_months(c, month, e);
     if (r == 0)
@@ -403,17 +370,17 @@ static const struct command_verb verbs[] = {
      "  quota month show 2026-10\n"},
     {"close", "MONTH", 1, 1, close_options, COUNT(close_options), COMMAND_POSTS, close_month,
      "freeze a month with a checksum",
-     "From ten minutes after its end, months in order. Freezes the report and its balances and\n"
-     "prints the checksum, which covers that of the month before: write it down where nobody can\n"
-     "change it. Nothing is booked in a closed month any more: what comes late or is corrected is\n"
-     "booked in the open one and names the month it corrects.\n"
+     "From ten minutes after its end, months in order. Freezes the report and its balances\n"
+     "and prints the checksum, which covers that of the month before: write it down where\n"
+     "nobody can change it. Nothing is booked in a closed month any more: what comes late or\n"
+     "is corrected is booked in the open one and names the month it corrects.\n"
      "  quota month close 2026-10 --reason 'end of month' --dry-run\n"
      "  quota month close 2026-10 --reason 'end of month' --yes\n"},
     {"diff", "MONTH [MONTH]", 1, 2, diff_options, COUNT(diff_options), COMMAND_READS, diff,
      "what differs from a closed month, or between two",
-     "Of one closed month: the lines of its frozen report that the books do not say any more, or\n"
-     "say newly (none when all is intact; exit status 5 otherwise), and the later entries that\n"
-     "correct it. Of two: charges less refunds of each project in both.\n"
+     "Of one closed month: the lines of its frozen report that the books do not say any more,\n"
+     "or say newly (none when all is intact; exit status 5 otherwise), and the later entries\n"
+     "that correct it. Of two: charges less refunds of each project in both.\n"
      "  quota month diff 2026-10\n"
      "  quota month diff 2026-09 2026-10 --format csv\n"},
 };

@@ -2,6 +2,7 @@
 /* `quota notice`: allocations that run low or end soon, told to their PIs in a digest each. */
 #include "quota/notice.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -53,7 +54,8 @@ static void write_text(struct buf *out, const struct notice_digest *d)
         write_line(out, &d->lines[i]);
     buf_printf(out,
                "Each of these is told once. The page Balance of the portal shows the figures "
-               "of the moment,\nand takes requests for more GPU-hours.\n");
+               "of the moment,\n"
+               "and takes requests for more GPU-hours.\n");
 }
 
 static int send_digest(struct cli *c, const struct smtp_conf *conf,
@@ -63,13 +65,21 @@ static int send_digest(struct cli *c, const struct smtp_conf *conf,
     char key[KEY_MAX + 60], subject[SUBJECT_MAX];
     write_text(&text, d);
     if (text.failed)
-        return err_set(e, -1, "%s: the digest is too long", d->address);
+        return err_set(e, -E2BIG, "%s: the digest is too long", d->address);
     snprintf(key, sizeof(key), "notice:%lld:%s", (long long)d->batch_ms, d->address);
     snprintf(subject, sizeof(subject), "GPU-hours: %zu notice%s about your projects", d->count,
              d->count == 1 ? "" : "s");
     struct outbox_ask ask = {key, "notice", d->address, subject};
     struct smtp_message m = {.to = d->address, .subject = subject, .text = buf_text(&text)};
     return post_mail(c, conf, &ask, &m, out_is_trouble, e);
+}
+
+static int read_digests(struct cli *c, struct notice_digests *out, struct err *e)
+{
+    if (cli_value(c, "dry-run"))
+        return notice_rehearse(c->db, out, e);
+    int r = notice_note(c->db, e);
+    return r < 0 ? r : notice_digests(c->db, out, e);
 }
 
 static int send(struct cli *c, struct err *e)
@@ -80,10 +90,8 @@ static int send(struct cli *c, struct err *e)
     int r = cli_open(c, e);
     if (r == 0)
         r = smtp_conf_read(c->conf, &conf, e);
-    if (r == 0 && !cli_value(c, "dry-run"))
-        r = notice_note(c->db, e);
     if (r == 0)
-        r = notice_digests(c->db, &digests, e);
+        r = read_digests(c, &digests, e);
     if (r == 0)
         r = out_begin(&c->out, "mail", mail_columns, mail_columns_count, e);
     for (size_t i = 0; r == 0 && i < digests.count; i++) {
@@ -101,8 +109,7 @@ static const struct command_option list_options[] = {
 };
 
 static const struct command_option send_options[] = {
-    {"dry-run", NULL, "show what would be sent of what is noted already; note and send nothing",
-     false},
+    {"dry-run", NULL, "show what would be sent; note and send nothing", false},
     {"again", "ADDRESS", "send once more what may not have arrived there", false},
 };
 

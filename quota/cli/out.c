@@ -7,10 +7,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <jansson.h>
 
+#include "quota/sheet_csv.h"
 #include "runner/base/buf.h"
 #include "runner/base/cleanup.h"
 #include "runner/base/now.h"
@@ -22,70 +22,34 @@ enum { GAP = 2 };
 /* What a column's name gets behind it, so that a file says its own units. */
 static const char *suffix(const struct out *o, enum column_kind kind)
 {
-    static const char *const units[] = {"_gpu_h", "_gpu_m", "_gpu_s"};
-    bool is_json = o->format == OUT_JSON;
+    if (o->format != OUT_JSON)
+        return sheet_csv_unit(kind, o->unit);
     switch (kind) {
     case COLUMN_GPUMS:
-        return is_json ? "_gpums" : units[o->unit];
+        return "_gpums";
     case COLUMN_TIME:
-        return is_json ? "_ms" : "";
-    case COLUMN_SPAN:
         return "_ms";
-    case COLUMN_BYTES:
-        return "_bytes";
     case COLUMN_SHARE:
-        return is_json ? "_permille" : "_percent";
     case COLUMN_WEIGHT:
-        return is_json ? "_permille" : "";
+        return "_permille";
     default:
-        return "";
+        return sheet_csv_unit(kind, o->unit);
     }
 }
 
 /* ---- cells */
 
-/* "2026-11-23T20:15:02+01:00" */
-static void iso_text(int64_t at_ms, char out[40])
-{
-    time_t seconds = (time_t)(at_ms / 1000);
-    struct tm local;
-    localtime_r(&seconds, &local);
-    size_t n = strftime(out, 40, "%Y-%m-%dT%H:%M:%S%z", &local);
-    if (n < 5)
-        return;
-    memmove(out + n - 1, out + n - 2, 3); /* +0100 into +01:00 */
-    out[n - 2] = ':';
-}
-
-static void number_text(const struct out *o, enum column_kind kind, int64_t n, char out[40])
+/* On the screen moments and durations are written for people. */
+static void number_text(const struct out *o, enum column_kind kind, int64_t n,
+                        char out[SHEET_CSV_NUMBER])
 {
     bool is_csv = o->format == OUT_CSV;
-    *out = '\0';
-    switch (kind) {
-    case COLUMN_GPUMS:
-        amount_text(n, o->unit, out);
-        break;
-    case COLUMN_TIME:
-        if (n && is_csv)
-            iso_text(n, out);
-        else if (n)
-            now_text(n, out);
-        break;
-    case COLUMN_SPAN:
-        if (is_csv)
-            snprintf(out, 40, "%lld", (long long)n);
-        else
-            parse_duration_text(n, out);
-        break;
-    case COLUMN_SHARE:
-        snprintf(out, 40, "%lld.%lld", (long long)n / 10, (long long)n % 10);
-        break;
-    case COLUMN_WEIGHT:
-        snprintf(out, 40, "%lld.%03lld", (long long)n / 1000, (long long)n % 1000);
-        break;
-    default:
-        snprintf(out, 40, "%lld", (long long)n);
-    }
+    if (kind == COLUMN_TIME && n && !is_csv)
+        now_text(n, out);
+    else if (kind == COLUMN_SPAN && !is_csv)
+        parse_duration_text(n, out);
+    else
+        sheet_csv_number(kind, n, o->unit, out);
 }
 
 static void put_cell(struct out *o, const char *text, int64_t number)
@@ -102,7 +66,7 @@ void out_text(struct out *o, const char *text)
 
 void out_i64(struct out *o, int64_t number)
 {
-    char text[40];
+    char text[SHEET_CSV_NUMBER];
     number_text(o, o->columns[o->cell].kind, number, text);
     put_cell(o, text, number);
 }
@@ -110,6 +74,22 @@ void out_i64(struct out *o, int64_t number)
 void out_null(struct out *o)
 {
     put_cell(o, NULL, 0);
+}
+
+void out_text_or_null(struct out *o, const char *text)
+{
+    if (*text)
+        out_text(o, text);
+    else
+        out_null(o);
+}
+
+void out_i64_or_null(struct out *o, int64_t number)
+{
+    if (number)
+        out_i64(o, number);
+    else
+        out_null(o);
 }
 
 /* ---- picking columns */
@@ -153,20 +133,11 @@ int out_pick(const struct column *columns, size_t count, const char *picked, siz
 
 /* ---- csv */
 
-void out_csv_field(FILE *file, const char *text)
+static void csv_text(FILE *file, const char *text)
 {
-    bool is_formula = *text && strchr("=+-@\t\r", *text);
-    if (!is_formula && !strpbrk(text, ",\"\r\n")) {
-        fputs(text, file);
-        return;
-    }
-    fputs(is_formula ? "\"'" : "\"", file);
-    for (; *text; text++) {
-        if (*text == '"')
-            fputc('"', file);
-        fputc(*text, file);
-    }
-    fputc('"', file);
+    AUTO(buf_done) struct buf field = BUF_INIT(2 * strlen(text) + sizeof("\"'\""));
+    sheet_csv_text(text, &field);
+    fputs(buf_text(&field), file);
 }
 
 static void csv_heading(struct out *o)
@@ -187,7 +158,7 @@ static void csv_row(struct out *o)
         if (!text)
             continue;
         if (o->columns[o->order[i]].kind == COLUMN_TEXT)
-            out_csv_field(o->file, text);
+            csv_text(o->file, text);
         else
             fputs(text, o->file); /* our own number: a '-' is a sign here */
     }

@@ -62,11 +62,10 @@ int out_begin(struct out *o, const char *name, const struct column *columns, siz
 void out_text(struct out *o, const char *text);
 void out_i64(struct out *o, int64_t number);
 void out_null(struct out *o);
+void out_text_or_null(struct out *o, const char *text); /* null for "" */
+void out_i64_or_null(struct out *o, int64_t number);    /* null for 0 */
 void out_row(struct out *o);
 void out_end(struct out *o);
-
-/* One text as a CSV field, quoted and made harmless. */
-void out_csv_field(FILE *file, const char *text);
 
 /* A text for a terminal: control bytes as \xNN. */
 void out_safe(FILE *file, const char *text);

@@ -43,22 +43,12 @@ int post_init(struct cli *c, struct posting_ask *ask, struct err *e)
     return r < 0 ? r : change_check_text("--reference", ask->reference, REFERENCE_MAX, e);
 }
 
-int post_parse_month(const char *text, int *out_month, struct err *e)
-{
-    *out_month = 0;
-    if (text && parse_month(text, out_month) < 0)
-        return err_set(e, -EINVAL, "--month '%.40s': write a month like 2026-10", text);
-    return 0;
-}
-
 /* ---- refusals */
 
 static int say_project_closed(struct cli *c, const char *project, struct err *e)
 {
     AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int r = db_select(c->db, SQL_PROJECT_FIND, DB_ARGS(DB_STR(project)), &rows, e);
-    if (r == 0)
-        r = db_rows_next(rows, e);
+    int r = db_select_row(c->db, SQL_PROJECT_FIND, DB_ARGS(DB_STR(project)), &rows, e);
     if (r < 0)
         return r;
     if (r == 1 && !strcmp(db_rows_text(rows, 2), "closed"))
@@ -86,8 +76,8 @@ static int say_closed(struct cli *c, int64_t allocation, struct err *e)
         now_text(row.until_ms, until);
         return err_set(
             e, -EPERM,
-            "the term of allocation %lld was over at %s; `quota grant %s HOURS --from "
-            "DAY --until DAY` opens another",
+            "the term of allocation %lld was over at %s; `quota grant %s HOURS --from DAY "
+            "--until DAY` opens another",
             (long long)allocation, until, row.project);
     }
     return say_project_closed(c, row.project, e);
@@ -125,44 +115,46 @@ static int refuse_closed(struct cli *c, posting_fn *run, const struct posting_as
     return say_closed(c, ask->allocation, e);
 }
 
+static int refuse_low_share(const struct posting_ask *ask, int64_t there, struct err *e)
+{
+    struct hours low = ceil_hours(there);
+    long long from = ask->allocation, person = ask->person_id;
+    return err_set(e, -EPERM,
+                   "person %lld holds and has used %s GPU-hours of allocation %lld; a limit "
+                   "may be that or more: `quota share set %lld %lld %s`",
+                   person, low.text, from, from, person, low.text);
+}
+
 static int refuse_too_little(posting_fn *run, const struct posting_ask *ask, int64_t there,
                              struct err *e)
 {
     struct hours has = floor_hours(there), asked = ceil_hours(ask->gpums);
     long long from = ask->allocation, to = ask->to_allocation, job = ask->job;
-    if (run == posting_share) {
-        struct hours low = ceil_hours(there);
-        return err_set(
-            e, -EPERM,
-            "person %lld holds and has used %s GPU-hours of allocation %lld; a limit "
-            "may be that or more: `quota share set %lld %lld %s`",
-            (long long)ask->person_id, low.text, from, from, (long long)ask->person_id,
-            low.text);
-    }
+    if (run == posting_share)
+        return refuse_low_share(ask, there, e);
     if (run == posting_extend)
         return err_set(
             e, -EPERM,
-            "the allocation of job %lld (or the member's share in it) has %s GPU-hours "
-            "free, less than so much more time would hold; ask for less, or `quota "
-            "grant --allocation` more",
+            "the allocation of job %lld (or the member's share in it) has %s GPU-hours free, "
+            "less than so much more time would hold; ask for less, or `quota grant "
+            "--allocation` more",
             job, has.text);
     if (run == posting_refund)
         return err_set(
             e, -EPERM,
-            "job %lld has %s GPU-hours that can be refunded, %s asked; without HOURS "
-            "all of it is refunded",
+            "job %lld has %s GPU-hours that can be refunded, %s asked; without HOURS all of it "
+            "is refunded",
             job, has.text, asked.text);
     if (there < THOUSANDTH)
         return err_set(
             e, -EPERM,
-            "allocation %lld has nothing free; what is held comes back when its jobs "
-            "end",
+            "allocation %lld has nothing free; what is held comes back when its jobs end",
             from);
     if (run == posting_adjust)
         return err_set(
             e, -EPERM,
-            "allocation %lld has %s GPU-hours free; `quota adjust %lld -%s` takes what "
-            "is there",
+            "allocation %lld has %s GPU-hours free; `quota adjust %lld -%s` takes what is "
+            "there",
             from, has.text, from, has.text);
     if (run == posting_transfer)
         return err_set(e, -EPERM,
@@ -171,8 +163,8 @@ static int refuse_too_little(posting_fn *run, const struct posting_ask *ask, int
                        from, has.text, asked.text, from, to, has.text);
     return err_set(
         e, -EPERM,
-        "allocation %lld has %s GPU-hours free, %s asked; `quota revoke --allocation "
-        "%lld %s` takes what is there",
+        "allocation %lld has %s GPU-hours free, %s asked; `quota revoke --allocation %lld %s` "
+        "takes what is there",
         from, has.text, asked.text, from, has.text);
 }
 
@@ -181,8 +173,8 @@ static int refuse_nothing(posting_fn *run, const struct posting_ask *ask, struct
     if (run == posting_refund)
         return err_set(
             e, -EPERM,
-            "job %lld has nothing that can be refunded: it was charged nothing, or all "
-            "of it was refunded already",
+            "job %lld has nothing that can be refunded: it was charged nothing, or all of it "
+            "was refunded already",
             (long long)ask->job);
     if (run == posting_share)
         return err_set(e, -EPERM, "person %lld has no limit in allocation %lld",
@@ -205,8 +197,8 @@ static int refuse_over(struct cli *c, posting_fn *run, const struct posting_ask 
     now_text(row.until_ms, until);
     return err_set(
         e, -EPERM,
-        "the term of allocation %lld is not over before %s; `quota revoke --allocation "
-        "%lld HOURS` takes GPU-time out of it now",
+        "the term of allocation %lld is not over before %s; `quota revoke --allocation %lld "
+        "HOURS` takes GPU-time out of it now",
         (long long)ask->allocation, until, (long long)ask->allocation);
 }
 
@@ -238,8 +230,8 @@ static int refuse(struct cli *c, posting_fn *run, const struct posting_ask *ask,
     case POSTING_NO_PERSON:
         return err_set(
             e, -ENOENT,
-            "person %lld is no member of the project of allocation %lld; `quota member "
-            "add` makes a member",
+            "person %lld is no member of the project of allocation %lld; `quota member add` "
+            "makes a member",
             (long long)ask->person_id, (long long)ask->allocation);
     case POSTING_CLOSED:
         return refuse_closed(c, run, ask, e);
@@ -276,42 +268,38 @@ void post_end(struct cli *c)
     out_end(&c->out);
 }
 
-static void put_row(struct cli *c, const struct change_by *by, const char *object,
-                    const struct posting_result *res)
+static void put_row(struct cli *c, const char *object, const struct posting_result *res)
 {
     out_text(&c->out, res->answer == POSTING_SAME ? "done before"
-                      : by->is_dry_run            ? "would be done"
+                      : c->by.is_dry_run          ? "would be done"
                                                   : "done");
     out_text(&c->out, object);
-    if (res->number)
-        out_i64(&c->out, res->number);
-    else
-        out_null(&c->out);
+    out_i64_or_null(&c->out, res->number);
     out_i64(&c->out, res->moved_gpums);
     if (res->answer == POSTING_SAME) /* others may have posted since */
         out_null(&c->out);
     else
         out_i64(&c->out, res->there_gpums);
-    out_text(&c->out, by->key);
+    out_text(&c->out, c->by.key);
     out_row(&c->out);
 }
 
-static int post(struct cli *c, posting_fn *run, const struct change_by *by,
-                const struct posting_ask *ask, struct posting_result *out, struct err *e)
+static int post(struct cli *c, posting_fn *run, const struct posting_ask *ask,
+                struct posting_result *out, struct err *e)
 {
-    int r = run(c->db, by, ask, out, e);
+    int r = run(c->db, &c->by, ask, out, e);
     if (r < 0 || out->answer == POSTING_DONE || out->answer == POSTING_SAME)
         return r;
     return refuse(c, run, ask, out, e);
 }
 
-int post_row(struct cli *c, posting_fn *run, const struct change_by *by,
-             const struct posting_ask *ask, const char *object, struct err *e)
+int post_row(struct cli *c, posting_fn *run, const struct posting_ask *ask, const char *object,
+             struct err *e)
 {
     struct posting_result res;
-    int r = post(c, run, by, ask, &res, e);
+    int r = post(c, run, ask, &res, e);
     if (r == 0)
-        put_row(c, by, object, &res);
+        put_row(c, object, &res);
     return r;
 }
 
@@ -319,12 +307,12 @@ int post_one(struct cli *c, posting_fn *run, const struct posting_ask *ask, cons
              struct err *e)
 {
     struct posting_result res;
-    int r = post(c, run, &c->by, ask, &res, e);
+    int r = post(c, run, ask, &res, e);
     if (r == 0)
         r = post_begin(c, e);
     if (r < 0)
         return r;
-    put_row(c, &c->by, object, &res);
+    put_row(c, object, &res);
     post_end(c);
     return CLI_OK;
 }

@@ -23,11 +23,8 @@ int post_one(struct cli *c, posting_fn *run, const struct posting_ask *ask, cons
              struct err *e);
 
 int post_begin(struct cli *c, struct err *e);
-int post_row(struct cli *c, posting_fn *run, const struct change_by *by,
-             const struct posting_ask *ask, const char *object, struct err *e);
+int post_row(struct cli *c, posting_fn *run, const struct posting_ask *ask, const char *object,
+             struct err *e);
 void post_end(struct cli *c);
-
-/* An argument or option of the site's kind: "2026-10"; NULL gives 0. */
-int post_parse_month(const char *text, int *out_month, struct err *e);
 
 #endif

@@ -38,17 +38,20 @@ static void print(struct cli *c, const struct smtp_message *m, const char *answe
 static int send_claimed(struct cli *c, const struct smtp_conf *conf, struct smtp_message *m,
                         struct delivery *d, enum smtp_answer *out)
 {
-    struct err why = {""}, end = {""};
+    static const struct {
+        const char *word;
+        enum outbox_end end;
+    } ends[] = {[SMTP_SENT] = {"sent", OUTBOX_END_SENT},
+                [SMTP_REFUSED] = {"failed", OUTBOX_END_FAILED},
+                [SMTP_UNKNOWN] = {"unknown", OUTBOX_END_UNKNOWN}};
+    struct err why = {""};
     m->on_deliver = on_deliver;
     m->arg = d;
     int r = smtp_send(conf, m, out, &why);
     if (r < 0) /* not even begun: nothing went out */
         *out = SMTP_REFUSED;
-    static const char *const words[] = {
-        [SMTP_SENT] = "sent", [SMTP_REFUSED] = "failed", [SMTP_UNKNOWN] = "unknown"};
-    print(c, m, words[*out], why.text);
-    return outbox_end(d->db, &d->claim, *out == SMTP_SENT, *out != SMTP_UNKNOWN, why.text,
-                      &end);
+    print(c, m, ends[*out].word, why.text);
+    return outbox_end(d->db, &d->claim, ends[*out].end, why.text, NULL);
 }
 
 /* What may have been lost goes out once more when --again names its address. */

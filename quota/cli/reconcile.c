@@ -97,10 +97,7 @@ static void print(struct cli *c, const struct finding *f, const char *answer)
     out_text(&c->out, f->state);
     out_text(&c->out, f->project);
     out_text(&c->out, f->person);
-    if (f->attempt)
-        out_i64(&c->out, f->attempt);
-    else
-        out_null(&c->out);
+    out_i64_or_null(&c->out, f->attempt);
     out_text(&c->out, f->problem);
     const int64_t numbers[] = {f->since_ms, f->run_ms, f->held_gpums, f->charged_gpums,
                                f->proposed_gpums};

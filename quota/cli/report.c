@@ -12,6 +12,7 @@
 #include "quota/cli/nouns.h"
 #include "quota/cli/report_send.h"
 #include "quota/cli/report_set.h"
+#include "quota/month.h"
 #include "quota/report_book.h"
 #include "runner/base/parse.h"
 #include "runner/base/xnew.h"
@@ -22,18 +23,6 @@ static const char *const levels[] = {"user", "project", "tenant", NULL};
 
 /* ---- which months */
 
-static int read_month(const char *what, const char *text, int *out, struct err *e)
-{
-    if (parse_month(text, out) < 0)
-        return err_set(e, -EINVAL, "%s '%.40s': write a month like 2026-11", what, text);
-    return 0;
-}
-
-static int month_before(int month)
-{
-    return month % 100 == 1 ? month - 89 : month - 1;
-}
-
 /* --since until before --until; without the latter up to the month that is running. */
 static int read_interval(struct cli *c, struct report_ask *ask, struct err *e)
 {
@@ -41,9 +30,9 @@ static int read_interval(struct cli *c, struct report_ask *ask, struct err *e)
     int end = 0;
     if (!since)
         return err_set(e, -EINVAL, "--until needs --since");
-    int r = read_month("--since", since, &ask->first, e);
+    int r = cli_parse_month("--since", since, &ask->first, e);
     if (r == 0 && until)
-        r = read_month("--until", until, &end, e);
+        r = cli_parse_month("--until", until, &end, e);
     if (r == 0 && until && end <= ask->first)
         return err_set(e, -EINVAL, "--until %s: must be a later month than --since %s", until,
                        since);
@@ -67,7 +56,7 @@ static int read_months(struct cli *c, struct report_ask *ask, struct err *e)
     if (has_interval)
         return read_interval(c, ask, e);
     if (month)
-        r = read_month(cli_arg(c, 0) ? "month" : "--month", month, &ask->first, e);
+        r = cli_parse_month(cli_arg(c, 0) ? "month" : "--month", month, &ask->first, e);
     if (r == 0)
         r = cli_open(c, e);
     if (r == 0 && !month)
@@ -86,32 +75,9 @@ static int read_ask(struct cli *c, struct report_ask *ask, struct err *e)
 
 /* ---- the head */
 
-struct site {
-    char *name, *zone;
-};
-
-static void site_done(struct site *s)
-{
-    free(s->name);
-    free(s->zone);
-}
-
-static int read_site(struct cli *c, struct site *out, struct err *e)
-{
-    AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int r = db_select(c->db, SQL_SITE_GET, DB_NO_ARGS, &rows, e);
-    if (r == 0)
-        r = db_rows_next(rows, e);
-    if (r < 0)
-        return r;
-    *out = (struct site){xdup(db_rows_text(rows, 0)), xdup(db_rows_text(rows, 1))};
-    return 0;
-}
-
 /* The report and what its head says, read in one snapshot. */
 struct reading {
     struct db_tx tx;
-    struct site site;
     struct report report;
     char checksum[DIGEST_HEX];
     struct report_about about;
@@ -121,7 +87,6 @@ static void reading_done(struct reading *r)
 {
     db_tx_end(&r->tx);
     report_done(&r->report);
-    site_done(&r->site);
 }
 
 static int read_report(struct cli *c, struct reading *out, struct err *e)
@@ -129,14 +94,12 @@ static int read_report(struct cli *c, struct reading *out, struct err *e)
     struct report_ask ask;
     int r = read_ask(c, &ask, e);
     if (r == 0)
-        r = read_site(c, &out->site, e);
-    if (r == 0)
         r = db_tx_snapshot(c->db, &out->tx, e);
     if (r == 0)
         r = report_read(c->db, &ask, &out->report, e);
     if (r == 0)
         r = report_checksum(&out->report, out->checksum, e);
-    out->about = (struct report_about){out->site.name, out->site.zone, out->checksum, NULL};
+    out->about = (struct report_about){c->site, c->zone, out->checksum, NULL};
     return r;
 }
 
@@ -221,19 +184,16 @@ static int tenant(struct cli *c, struct err *e)
 static int waste(struct cli *c, struct err *e)
 {
     AUTO(db_tx_end) struct db_tx tx = {0};
-    AUTO(site_done) struct site site = {0};
     AUTO(waste_done) struct waste w = {0};
     struct report_ask ask;
     int r = read_ask(c, &ask, e);
-    if (r == 0)
-        r = read_site(c, &site, e);
     if (r == 0)
         r = db_tx_snapshot(c->db, &tx, e);
     if (r == 0)
         r = waste_read(c->db, &ask, &w, e);
     if (r < 0)
         return r;
-    struct report_about about = {site.name, site.zone, NULL, NULL};
+    struct report_about about = {c->site, c->zone, NULL, NULL};
     AUTO(book_freep) struct book *b = report_book_waste(&w, &about);
     return book_write(c, b, b, NULL, e);
 }
@@ -291,9 +251,9 @@ static int top(struct cli *c, struct err *e)
 #define MONTHS                                                                                 \
     {"month", "MONTH", "like 2026-10, in the site's zone (else the one that is running)",      \
      false},                                                                                   \
-        {"since", "MONTH", "several months, from this one on", false},                        \
+        {"since", "MONTH", "several months, from this one on", false},                         \
     {                                                                                          \
-        "until", "MONTH", "until before this one (else with the one that runs)", false \
+        "until", "MONTH", "until before this one (else with the one that runs)", false         \
     }
 #define FILTERS                                                                                \
     {"tenant", "TENANT", "only this one", false},                                              \
@@ -331,9 +291,9 @@ static const struct command_verb verbs[] = {
     {"month", "[MONTH]", 0, 1, OPTIONS(month_options), month,
      "who used what, what each allocation has left, and that it adds up",
      "GPU-time counts in the month it is booked in (a charge in the months it ran in, a\n"
-     "refund when it was given); a job counts as started or ended in the month of that moment.\n"
-     "So a month that is over does not change any more. --since and --until are months too,\n"
-     "half-open.\n"
+     "refund when it was given); a job counts as started or ended in the month of that\n"
+     "moment. So a month that is over does not change any more. --since and --until are\n"
+     "months too, half-open.\n"
      "\n"
      "jobs failed: failed, timed out or lost. waited: from submit to start, of the jobs that\n"
      "started. raw: GPUs x time; all else is weighted by the price of the submit time. net:\n"
@@ -366,16 +326,15 @@ static const struct command_verb verbs[] = {
      "Of the jobs that ended in the months, each with all that it was ever charged: charged\n"
      "to all, and of that to those that failed, timed out, were cancelled or lost; preempted:\n"
      "what attempts that were preempted, or cut by maintenance or a fault, of jobs that\n"
-     "completed had done since the last checkpoint, at most. idle: GPU-time without weight that samples\n"
-     "found idle, of what they looked at, in jobs of every end. A row without project is the\n"
-     "tenant's, the last one the site's.\n"
+     "completed had done since the last checkpoint, at most. idle: GPU-time without weight\n"
+     "that samples found idle, of what they looked at, in jobs of every end. A row without\n"
+     "project is the tenant's, the last one the site's.\n"
      "  quota report waste --month 2026-10\n"},
     {"top", "", 0, 0, OPTIONS(top_options), top, "who used most",
      "In order of net GPU-hours, the largest first.\n"
      "  quota report top --by project --limit 20 --chart\n"},
     {"send", "[MONTH]", 0, 1, report_send_options, REPORT_SEND_OPTIONS, COMMAND_READS,
-     report_send,
-     "mail each tenant's report of a closed month to its contact",
+     report_send, "mail each tenant's report of a closed month to its contact",
      "For cron or a timer, some days into a month; without MONTH it is the one that ended\n"
      "last. The month must be closed (`quota month close`). Each tenant's contact, if it\n"
      "has one, gets the report to print (PDF) and the table of users (CSV), once for each\n"

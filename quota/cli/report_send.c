@@ -9,9 +9,9 @@
 
 #include "quota/cli/book.h"
 #include "quota/cli/post_mail.h"
+#include "quota/month.h"
 #include "quota/report_book.h"
 #include "quota/sheet_pdf.h"
-#include "runner/base/parse.h"
 #include "runner/base/xnew.h"
 
 enum { PDF_MAX = 32 << 20, TEXT_MAX = 4096, KEY_MAX = 360, SUBJECT_MAX = 120 };
@@ -31,7 +31,6 @@ struct sending {
     struct smtp_conf conf;
     int month;
     char month_text[REPORT_SPAN_TEXT];
-    char *site, *zone;
     struct recipient *recipients;
     size_t count;
 };
@@ -44,8 +43,6 @@ static void sending_done(struct sending *s)
         free(s->recipients[i].address);
     }
     free(s->recipients);
-    free(s->site);
-    free(s->zone);
 }
 
 /* The month that was typed, or the last that is over; it must be closed. */
@@ -53,12 +50,12 @@ static int read_month(struct sending *s, struct err *e)
 {
     struct report_span span;
     const char *typed = cli_arg(s->c, 0);
-    int now, r = 0;
-    if (typed && parse_month(typed, &s->month) < 0)
-        return err_set(e, -EINVAL, "month '%.40s': write a month like 2026-10", typed);
-    if (!typed) {
+    int now = 0, r;
+    if (typed) {
+        r = cli_parse_month("month", typed, &s->month, e);
+    } else {
         r = report_month_now(s->c->db, &now, e);
-        s->month = now % 100 == 1 ? now - 89 : now - 1;
+        s->month = month_before(now);
     }
     if (r == 0)
         r = report_span_get(s->c->db, s->month, s->month, &span, e);
@@ -70,19 +67,6 @@ static int read_month(struct sending *s, struct err *e)
             e, -EPERM,
             "month %s is open still and its figures may change; `quota month close %s` first",
             s->month_text, s->month_text);
-    return 0;
-}
-
-static int read_site(struct sending *s, struct err *e)
-{
-    AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int r = db_select(s->c->db, SQL_SITE_GET, DB_NO_ARGS, &rows, e);
-    if (r == 0)
-        r = db_rows_next(rows, e);
-    if (r < 0)
-        return r;
-    s->site = xdup(db_rows_text(rows, 0));
-    s->zone = xdup(db_rows_text(rows, 1));
     return 0;
 }
 
@@ -135,16 +119,21 @@ static void write_text(const struct sending *s, const struct recipient *to,
     amount_text(report->sums.usage[USE_REFUNDED], AMOUNT_HOURS, refunded);
     buf_printf(
         out,
-        "%s\n%s, %s\n\nGPU-hours charged: %s\nGPU-hours refunded: %s\n\nAttached are the "
-        "report to print and its table. The month is closed: these figures\ndo not change "
-        "any more.\n",
-        s->site, to->title, s->month_text, charged, refunded);
+        "%s\n"
+        "%s, %s\n"
+        "\n"
+        "GPU-hours charged: %s\n"
+        "GPU-hours refunded: %s\n"
+        "\n"
+        "Attached are the report to print and its table. The month is closed: these figures\n"
+        "do not change any more.\n",
+        s->c->site, to->title, s->month_text, charged, refunded);
 }
 
 static int post(struct sending *s, const struct recipient *to, const struct report *report,
                 bool *out_is_trouble, struct err *e)
 {
-    struct report_about about = {s->site, s->zone, NULL, NULL};
+    struct report_about about = {s->c->site, s->c->zone, NULL, NULL};
     AUTO(book_freep) struct book *b = report_book(report, &about);
     AUTO(book_freep) struct book *paper = report_book_paper(report, &about);
     AUTO(buf_done) struct buf pdf = BUF_INIT(PDF_MAX);
@@ -199,8 +188,6 @@ int report_send(struct cli *c, struct err *e)
         r = smtp_conf_read(c->conf, &s.conf, e);
     if (r == 0)
         r = read_month(&s, e);
-    if (r == 0)
-        r = read_site(&s, e);
     if (r == 0)
         r = read_recipients(&s, e);
     if (r == 0)

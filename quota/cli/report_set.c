@@ -112,14 +112,6 @@ static int write_pdf(struct set *s, struct err *e)
     return book_write_pdf(b, s->file->file, e);
 }
 
-static void put_time(struct out *o, int64_t at_ms)
-{
-    if (at_ms)
-        out_i64(o, at_ms);
-    else
-        out_null(o);
-}
-
 static void put_texts(struct out *o, const char *const *texts, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -142,10 +134,10 @@ static void on_job(const struct report_job *job, void *arg)
     put_texts(o, kinds, COUNT(kinds));
     out_i64(o, job->gpus);
     out_i64(o, job->weight_permille);
-    put_time(o, job->price_since_ms);
-    put_time(o, job->placed_ms);
-    put_time(o, job->started_ms);
-    put_time(o, job->ended_ms);
+    out_i64_or_null(o, job->price_since_ms);
+    out_i64_or_null(o, job->placed_ms);
+    out_i64_or_null(o, job->started_ms);
+    out_i64_or_null(o, job->ended_ms);
     if (job->started_ms)
         out_i64(o, job->started_ms - job->placed_ms);
     else

@@ -33,8 +33,8 @@ static int check_hours(struct cli *c, const struct user_request *row, struct pos
     if (!allocation == !(from && until) || !from != !until)
         return err_set(
             e, -EINVAL,
-            "request %lld is for GPU-hours: say --allocation NUMBER to add them to, or "
-            "--from DAY --until DAY for a term of their own",
+            "request %lld is for GPU-hours: say --allocation NUMBER to add them to, or --from "
+            "DAY --until DAY for a term of their own",
             (long long)row->id);
     if (r == 0 && allocation)
         return cli_parse_id("--allocation", allocation, &ask->allocation, e);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Builds the message with libcurl's MIME, whose last part is drawn through a callback of ours: that
- * is where "it may have been delivered" begins. */
+/* Builds the message with libcurl's MIME, whose last part is drawn through a callback of ours:
+ * that is where "it may have been delivered" begins. */
 #include "quota/cli/smtp.h"
 
 #include <errno.h>
@@ -10,10 +10,11 @@
 
 #include <curl/curl.h>
 
+#include "runner/base/buf.h"
 #include "runner/base/cleanup.h"
 #include "runner/base/secret.h"
 
-enum { ADDRESS_MAX = 254, LINE_MAX_BYTES = 512, CONNECT_S = 10 };
+enum { TEXT_MAX = 1 << 20, ADDRESS_MAX = 254, LINE_MAX_BYTES = 512, CONNECT_S = 10 };
 
 static const struct conf_key keys[] = {
     {"server", CONF_TEXT, offsetof(struct smtp_conf, server), "", 0, 253, NULL,
@@ -40,7 +41,8 @@ static bool is_here(const char *server)
     return false;
 }
 
-int smtp_check_address(const char *address, struct err *e)
+/* An address as SMTP takes it: printable ASCII without blanks, <, >, quotes, one @ inside. */
+static int check_address(const char *address, struct err *e)
 {
     size_t n = strlen(address);
     const char *at = strchr(address, '@');
@@ -59,8 +61,8 @@ int smtp_conf_read(struct conf *c, struct smtp_conf *out, struct err *e)
         return r;
     if (!*out->server)
         return err_set(e, -ENOTSUP,
-                       "the site sends no mail: its configuration has no section "
-                       "[mail] with server and from");
+                       "the site sends no mail: its configuration has no section [mail] with "
+                       "server and from");
     if (strncmp(out->server, "smtp://", 7) && strncmp(out->server, "smtps://", 8))
         return err_set(e, -EINVAL,
                        "[mail] server '%s': write smtp://HOST:PORT or smtps://HOST:PORT",
@@ -69,7 +71,7 @@ int smtp_conf_read(struct conf *c, struct smtp_conf *out, struct err *e)
         return err_set(e, -EINVAL,
                        "[mail] tls = no: only to a server on this machine, as in "
                        "smtp://127.0.0.1:25; it would send reports in the clear");
-    return smtp_check_address(out->from, e);
+    return check_address(out->from, e);
 }
 
 /* ---- one message */
@@ -78,9 +80,25 @@ struct sending {
     const struct smtp_message *m;
     struct err why; /* of on_deliver() */
     bool may_have, is_stopped;
+    struct buf text;  /* m->text in the lines of RFC 5322 */
     const char *last; /* the last part, as far as it is drawn */
     size_t size, drawn;
 };
+
+static void sending_done(struct sending *s)
+{
+    buf_done(&s->text);
+}
+
+/* Lines end in CRLF: a line feed alone would be escaped, as if it were a byte of the text. */
+static void write_lines(struct buf *out, const char *text)
+{
+    for (const char *line = text; *line;) {
+        size_t n = strcspn(line, "\n");
+        buf_printf(out, "%.*s%s", (int)n, line, line[n] ? "\r\n" : "");
+        line += n + (line[n] != '\0');
+    }
+}
 
 static size_t draw(char *out, size_t size, size_t count, void *arg)
 {
@@ -167,7 +185,8 @@ static CURLcode add_part(curl_mime *mime, struct sending *s, const struct smtp_f
 static CURLcode add_parts(curl_mime *mime, struct sending *s)
 {
     const struct smtp_message *m = s->m;
-    const struct smtp_file text = {NULL, "text/plain; charset=utf-8", m->text, strlen(m->text)};
+    const struct smtp_file text = {NULL, "text/plain; charset=utf-8", s->text.data,
+                                   s->text.len};
     CURLcode c = add_part(mime, s, &text, m->file_count == 0);
     for (size_t i = 0; c == CURLE_OK && i < m->file_count; i++)
         c = add_part(mime, s, &m->files[i], i + 1 == m->file_count);
@@ -237,12 +256,15 @@ int smtp_send(const struct smtp_conf *conf, const struct smtp_message *m, enum s
     AUTO(slist_done) struct curl_slist *to = NULL;
     AUTO(secret_freep) char *password = NULL;
     char detail[CURL_ERROR_SIZE] = "";
-    struct sending s = {.m = m};
-    int r = smtp_check_address(m->to, e);
+    AUTO(sending_done) struct sending s = {.m = m, .text = BUF_INIT(TEXT_MAX)};
+    int r = check_address(m->to, e);
     if (r == 0 && *conf->user)
         r = secret_read(conf->password_file, &password, e);
     if (r < 0)
         return r;
+    write_lines(&s.text, m->text);
+    if (s.text.failed)
+        return err_set(e, -E2BIG, "mail: the text is too long");
     if (!mime || add_head(&head, conf, m) < 0 || !(to = curl_slist_append(NULL, m->to)))
         return err_set(e, -ENOMEM, "mail: no memory for the message");
     CURLcode c = set_server(curl, conf, password);

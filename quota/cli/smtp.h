@@ -5,8 +5,8 @@
  *   server = smtp://mail.example:587
  *   from = firefly@example
  *
- * The connection is encrypted (STARTTLS, or smtps://) and the server's certificate checked, unless
- * the server is this very machine and `tls = no`. Blocks, at most SMTP_LIMIT_S.
+ * The connection is encrypted (STARTTLS, or smtps://) and the server's certificate checked,
+ * unless the server is this very machine and `tls = no`. Blocks, at most SMTP_LIMIT_S.
  */
 #ifndef FF_QUOTA_CLI_SMTP_H
 #define FF_QUOTA_CLI_SMTP_H
@@ -39,8 +39,8 @@ struct smtp_message {
     const char *text;
     const struct smtp_file *files;
     size_t file_count;
-    /* Called once, just before the last part is handed out: from its return of 0 on the server may
-     * have the message. Negative: stop. */
+    /* Called once, just before the last part is handed out: from its return of 0 on the server
+     * may have the message. Negative: stop. */
     int (*on_deliver)(void *arg, struct err *e);
     void *arg;
 };
@@ -53,9 +53,5 @@ enum smtp_answer {
 
 int smtp_send(const struct smtp_conf *conf, const struct smtp_message *m, enum smtp_answer *out,
               struct err *e);
-
-/* An address as SMTP takes it: printable ASCII without blanks, <, >, quotes, one @ inside, at most
- * 254 bytes. */
-int smtp_check_address(const char *address, struct err *e);
 
 #endif

@@ -111,11 +111,12 @@ static const struct command_verb verbs[] = {
     {"add", "NAME", 1, 1, add_options, COUNT(add_options), COMMAND_WRITES, add, "add a tenant",
      "NAME has lower-case letters, digits and '-'; the rule of a directory gives people this\n"
      "name.\n"
-     "  quota tenant add north --title 'University of the North' --reason 'contract 17' --yes\n"},
+     "  quota tenant add north --title 'University North' --reason 'contract 17' --yes\n"},
     {"set", "NAME", 1, 1, set_options, COUNT(set_options), COMMAND_WRITES, set,
      "change its title, contact or state", "What is not given stays as it is.\n"},
     {"close", "NAME", 1, 1, NULL, 0, COMMAND_WRITES, close_it, "take no more logins and jobs",
-     "Running jobs go on, nothing is deleted; `quota tenant set NAME --state open` undoes it.\n"},
+     "Running jobs go on, nothing is deleted; `quota tenant set NAME --state open` undoes\n"
+     "it.\n"},
     {"appoint", "NAME PERSON", 2, 2, NULL, 0, COMMAND_WRITES, appoint,
      "make a person its administrator in the portal",
      "PERSON is login@directory or a number of `quota person list`.\n"},

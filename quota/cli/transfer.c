@@ -32,7 +32,7 @@ static int refund(struct cli *c, struct err *e)
     static const char *const causes[] = {"node_fault", "preempted", "maintenance",
                                          "error",      "goodwill",  NULL};
     struct posting_ask ask = {.cause = cli_value(c, "cause")};
-    const char *hours = cli_arg(c, 1);
+    const char *hours = cli_arg(c, 1), *month = cli_value(c, "month");
     int r = post_init(c, &ask, e);
     if (r == 0)
         r = cli_parse_id("job", cli_arg(c, 0), &ask.job, e);
@@ -40,8 +40,8 @@ static int refund(struct cli *c, struct err *e)
         r = amount_parse(hours, &ask.gpums, e);
     if (r == 0)
         r = cli_parse_word("--cause", ask.cause, causes, e);
-    if (r == 0)
-        r = post_parse_month(cli_value(c, "month"), &ask.month, e);
+    if (r == 0 && month)
+        r = cli_parse_month("--month", month, &ask.month, e);
     if (r == 0)
         r = cli_begin(c, e, "refund %s GPU-hours of the job %lld for the cause %s",
                       hours ? hours : "all", (long long)ask.job, ask.cause);
@@ -67,8 +67,8 @@ static int read_corrected(struct cli *c, struct posting_ask *ask, struct err *e)
 {
     const char *job = cli_value(c, "job"), *month = cli_value(c, "month");
     int r = job ? cli_parse_id("--job", job, &ask->job, e) : 0;
-    if (r == 0)
-        r = post_parse_month(month, &ask->month, e);
+    if (r == 0 && month)
+        r = cli_parse_month("--month", month, &ask->month, e);
     if (r == 0 && month && !job)
         return err_set(e, -EINVAL,
                        "--month needs --job: a correction of a month names the job too");
@@ -136,8 +136,8 @@ static const struct command_verb adjust_verbs[] = {
      COMMAND_POSTS, adjust, "correct what is free in an allocation",
      "For what no other verb says: grant, revoke, refund and expire name what they are. The\n"
      "other side is the account `adjusted`, which the month's report shows. Taking more than\n"
-     "is free is refused. A correction of a closed month names the month and the job.\n"
-     POST_HELP
+     "is free is refused. A correction of a closed month names the month and the\n"
+     "job.\n" POST_HELP
      "  quota adjust 12 -1.5 --job 4711 --month 2026-10 --reason 'wrong weight'\n"},
 };
 

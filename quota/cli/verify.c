@@ -28,11 +28,12 @@ static int verify(struct cli *c, struct err *e)
 
 static const struct command_verb verbs[] = {
     {NULL, "", 0, 0, NULL, 0, COMMAND_READS, verify, "prove the books",
-     "Computes every stored number again from the transfers and events, in one snapshot, while\n"
-     "jobs go on: balances, transfers, holds, charges, refunds, releases, shares, states, closed\n"
-     "months, reports. Prints what is wrong, one row each (amounts in GPU-milliseconds), and\n"
-     "exits 5; changes nothing. The last line says the result; in csv and json it goes to\n"
-     "standard error. What people changed is proved by `quota audit verify`.\n"},
+     "Computes every stored number again from the transfers and events, in one snapshot,\n"
+     "while jobs go on: balances, transfers, holds, charges, refunds, releases, shares,\n"
+     "states, closed months, reports. Prints what is wrong, one row each (amounts in\n"
+     "GPU-milliseconds), and exits 5; changes nothing. The last line says the result; in csv\n"
+     "and json it goes to standard error. What people changed is proved by `quota audit\n"
+     "verify`.\n"},
 };
 
 const struct command_noun noun_verify = {"verify", "prove the books", verbs, COUNT(verbs)};

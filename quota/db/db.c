@@ -21,9 +21,9 @@
 #include "runner/base/secret.h"
 #include "runner/base/xnew.h"
 
-/* A page waits ten seconds at most; a migration, or the books of years, may take longer. The server
- * gives up before the page does (STATEMENT_S below): else a call that nobody waits for could still
- * take effect after its repeat was answered. */
+/* A page waits ten seconds at most; a migration, or the books of years, may take longer. The
+ * server gives up before the page does (STATEMENT_S below): else a call that nobody waits for
+ * could still take effect after its repeat was answered. */
 enum { CONNECT_S = 2, READ_S = 10, READ_LONG_S = 3600, WRITE_S = 5 };
 #define STATEMENT_S "7"
 
@@ -98,7 +98,7 @@ int db_errno(unsigned code)
     case ER_CON_COUNT_ERROR:
     case ER_CONNECTION_KILLED:
     case ER_QUERY_INTERRUPTED:
-    case ER_STATEMENT_TIMEOUT: /* no handler of a procedure sees it: only a new connection is clean */
+    case ER_STATEMENT_TIMEOUT: /* no handler of a procedure sees it: only a new one is clean */
         return -ENOTCONN;
     case ER_DUP_ENTRY:
         return -EEXIST;

@@ -85,6 +85,13 @@ int db_exec(struct db *db, enum sql id, struct db_args args, uint64_t *out_chang
 int db_select(struct db *db, enum sql id, struct db_args args, struct db_rows **out,
               struct err *e);
 int db_rows_next(struct db_rows *rows, struct err *e); /* 1 a row, 0 the end, or negative */
+
+/* db_select() and the first row: 1 a row, 0 none, or negative. */
+int db_select_row(struct db *db, enum sql id, struct db_args args, struct db_rows **out,
+                  struct err *e);
+
+/* The first row's first column, a number; 0 where there is no row. */
+int db_select_i64(struct db *db, enum sql id, struct db_args args, int64_t *out, struct err *e);
 int64_t db_rows_i64(const struct db_rows *rows, unsigned column);      /* NULL reads as 0 */
 const char *db_rows_text(const struct db_rows *rows, unsigned column); /* NULL reads as "" */
 bool db_rows_is_null(const struct db_rows *rows, unsigned column);

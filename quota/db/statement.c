@@ -190,6 +190,23 @@ int db_rows_next(struct db_rows *rows, struct err *e)
     return 1;
 }
 
+int db_select_row(struct db *db, enum sql id, struct db_args args, struct db_rows **out,
+                  struct err *e)
+{
+    int r = db_select(db, id, args, out, e);
+    return r < 0 ? r : db_rows_next(*out, e);
+}
+
+int db_select_i64(struct db *db, enum sql id, struct db_args args, int64_t *out, struct err *e)
+{
+    AUTO(db_rows_freep) struct db_rows *rows = NULL;
+    int r = db_select_row(db, id, args, &rows, e);
+    if (r < 0)
+        return r;
+    *out = r > 0 ? db_rows_i64(rows, 0) : 0;
+    return 0;
+}
+
 int64_t db_rows_i64(const struct db_rows *rows, unsigned column)
 {
     const struct column *c = &rows->columns[column];

@@ -95,6 +95,10 @@ enum job_event step_outcome(const char *cause, int exit_code, int signal_no, cha
                  cause[0] == 'n' ? "node fault" : cause);
         return EVENT_CANCELLED;
     }
+    if (!strcmp(cause, "shutdown")) {
+        snprintf(out_text, 200, "cancelled by the site: its machine was shut down");
+        return EVENT_CANCELLED;
+    }
     if (!strcmp(cause, "limit")) {
         snprintf(out_text, 200, "its time limit was reached");
         return EVENT_TIMED_OUT;

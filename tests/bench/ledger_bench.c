@@ -23,6 +23,7 @@
 
 #include "quota/db/db_internal.h"
 #include "quota/ledger.h"
+#include "quota/ledger_place.h"
 #include "runner/base/jget.h"
 #include "runner/base/now.h"
 #include "runner/base/parse.h"

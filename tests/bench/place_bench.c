@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "quota/ledger.h"
+#include "quota/ledger_place.h"
 #include "runner/base/parse.h"
 #include "runner/base/random.h"
 #include "runner/base/xnew.h"

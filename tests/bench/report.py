@@ -29,7 +29,7 @@ WHO = people.PEOPLE[0]
 PROJECT = WHO.leads[0]
 BASE = 1_000_000  # above the numbers of the site's own people, projects and jobs
 REPORT_S, SET_S, MEMORY_MIB, PAGE_RATIO = 5, 60, 128, 3
-PAGE_ROWS = 51  # and one more than a page shows
+PAGE_ROWS = 101  # one more than the longest page shows
 REQUEST = {"project": PROJECT, "name": "bench", "gpus_per_node": 1, "time_limit": "1h",
            "command": ["/bin/true"]}
 # What a site of this size would give its database; the tables have some 2.5 GiB.
@@ -87,6 +87,19 @@ def fill(site, options):
     return f"{month // 100}-{month % 100:02d}", job
 
 
+def settle(site, seconds=300):
+    """Waits until the server has written and purged what the filling left: no site has that."""
+    site.sql("SET GLOBAL innodb_max_dirty_pages_pct = 0")
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        left = dict(site.sql("SHOW GLOBAL STATUS WHERE Variable_name IN ('Innodb_history_list_length',"
+                             " 'Innodb_buffer_pool_pages_dirty')"))
+        if all(int(n) < 1000 for n in left.values()):
+            break
+        time.sleep(0.5)  # the server tells nobody that it is done
+    site.sql("SET GLOBAL innodb_max_dirty_pages_pct = 90")
+
+
 # ---- reports
 
 def run_report(site, *args):
@@ -136,6 +149,7 @@ def main():
             month, job = fill(site, options)
             print(f"filled with {options.jobs} jobs in {time.monotonic() - begin:.0f} s",
                   file=sys.stderr)
+            settle(site)
             after = measure_pages(site, session, folder, job, options)
             figures = measure_reports(site, folder, month, options)
     ratios = {what: after[what][1] / before[what][1] for what in after}

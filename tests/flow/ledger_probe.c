@@ -4,9 +4,10 @@
  *   ledger_probe CONF
  *
  * Reads one JSON object a line: {"op": NAME, …}, with the fields of that operation's struct
- * (quota/ledger.h, quota/posting.h) by their names. Answers each with one line: {"r": 0, "answer": the enum's
- * number, "number": …, "moved": …, "there": …} or {"r": negative errno, "error": sentence}.
- * A connection of each role is opened when it is first needed; "lease" opens all. */
+ * (quota/ledger.h, quota/posting.h) by their names. Answers each with one line: {"r": 0,
+ * "answer": the enum's number, "number": …, "moved": …, "there": …} or {"r": negative errno,
+ * "error": sentence}. A connection of each role is opened when it is first needed; "lease"
+ * opens all. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,9 @@
 
 #include <jansson.h>
 
+#include "quota/answer.h"
 #include "quota/ledger.h"
+#include "quota/ledger_place.h"
 #include "quota/posting.h"
 #include "runner/base/jget.h"
 
@@ -89,7 +92,7 @@ static int op_place(const json_t *ask, struct reply *out, struct err *e)
 static int epoch_get(int64_t *out, struct err *e)
 {
     static int64_t epoch;
-    struct db_again again = DB_AGAIN(LEDGER_PATIENCE_MS);
+    struct db_again again = DB_AGAIN(ANSWER_PATIENCE_MS);
     struct lease lease = {0};
     int r = need(DB_RUNNER, &runner, e);
     while (r == 0 && !epoch) {

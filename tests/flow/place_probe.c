@@ -6,10 +6,10 @@
  *   place_probe CONF PERSON  prints the numbers of the jobs that this person may see, a page of
  *                            two at a time
  *
- * COUNT threads place one job of one GPU for one hour each; all wait until the last is ready. The
- * key of the n-th is PREFIX (up to 24 hexadecimal digits) and n. With "many" each thread places
- * PLACE_MANY_MAX of them, or what is left, in one transaction. Prints, as each is answered, one
- * line "KEY ANSWER JOB HOLD FREE", or "KEY error SENTENCE", and ends with 0. */
+ * COUNT threads place one job of one GPU for one hour each; all wait until the last is ready.
+ * The key of the n-th is PREFIX (up to 24 hexadecimal digits) and n. With "many" each thread
+ * places PLACE_MANY_MAX of them, or what is left, in one transaction. Prints, as each is
+ * answered, one line "KEY ANSWER JOB HOLD FREE", or "KEY error SENTENCE", and ends with 0. */
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@
 #include <jansson.h>
 
 #include "quota/jobs.h"
-#include "quota/ledger.h"
+#include "quota/ledger_place.h"
 #include "runner/base/jget.h"
 #include "runner/base/parse.h"
 #include "runner/base/xnew.h"

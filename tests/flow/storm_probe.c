@@ -3,16 +3,16 @@
  *
  *   storm_probe CONF PERSON PROJECT COUNT ROUNDS
  *
- * COUNT threads connect, a few at a time. In each round all of them wait for one another and then
- * place one job of one GPU for one hour, in PROJECT0, PROJECT1 …; what the database did not answer is asked
- * again with its key, as a program would. Prints one line "PROJECT ANSWER" each, or "PROJECT error
- * SENTENCE". */
+ * COUNT threads connect, a few at a time. In each round all of them wait for one another and
+ * then place one job of one GPU for one hour, in PROJECT0, PROJECT1 …; what the database did
+ * not answer is asked again with its key, as a program would. Prints one line "PROJECT ANSWER"
+ * each, or "PROJECT error SENTENCE". */
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "quota/ledger.h"
+#include "quota/ledger_place.h"
 #include "runner/base/jget.h"
 #include "runner/base/parse.h"
 #include "runner/base/xnew.h"

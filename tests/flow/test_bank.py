@@ -3,7 +3,7 @@
 the database server is killed every few seconds. Nothing may be made, lost, overdrawn, done twice, or
 forgotten once it was acknowledged.
 
-FIREFLY_BANK_S: how long, in seconds.
+FIREFLY_BANK_S: how long, in seconds (tests/run --long: 600).
 """
 import errno
 import os
@@ -18,7 +18,7 @@ from probes import POSTINGS, Probe, Refused
 
 SECONDS = float(os.environ.get("FIREFLY_BANK_S", "60"))
 SEED = int(os.environ.get("FIREFLY_SEED", "20261101"))
-WORKERS, PROJECTS, KILL_EVERY_S = 32, 10, 3
+WORKERS, PROJECTS, KILL_EVERY_S, TERM_MS = 32, 10, 3, 2000
 AGAIN = (-errno.EAGAIN, -errno.ENOTCONN)
 
 
@@ -33,7 +33,7 @@ class Worker(threading.Thread):
         self.probe = Probe(bank.books.conf)
         self.keys = 0
         self.jobs = {}  # number: [seq, attempt, gpus, limit in ms]
-        self.placed, self.ended = [], []
+        self.placed, self.ended, self.terms = [], [], []
         self.log = []  # (operation, what was asked, answer) as acknowledged
         self.repeats = 0
         self.trouble = None
@@ -141,7 +141,19 @@ class Worker(threading.Thread):
             self.ask("refund", key=self.key(), job=self.random.choice(self.ended),
                      gpums=self.random.randint(1, 100000), cause="goodwill")
 
-    ACTS = (post, post, place, place, place, advance, advance, advance, extend, refund)
+    def term(self):
+        """Opens an allocation that ends in a moment, which jobs draw on first; one that was opened
+        before expires, if it is over."""
+        if self.terms and self.random.random() < 0.6:
+            self.ask("expire", key=self.key(), allocation=self.random.choice(self.terms))
+            return
+        got = self.ask("open", key=self.key(), project=f"bank{self.random.randrange(PROJECTS)}",
+                       from_ms=1000, until_ms=int(time.time() * 1000) + TERM_MS,
+                       gpums=self.hours())
+        if got["answer"] in ("done", "same"):
+            self.terms.append(got["number"])
+
+    ACTS = (post, post, place, place, place, advance, advance, advance, extend, refund, term)
 
 
 class Bank(Case):
@@ -218,7 +230,8 @@ class Bank(Case):
         ok = [(op, what) for op, what, answer in log if answer in ("done", "placed", "same")]
         self.assertNotIn("other_content", {answer for _, _, answer in log})
         for op in ("grant", "revoke", "transfer", "adjust", "refund"):
-            expected = sum(abs(what["gpums"]) for o, what in ok if o == op)
+            ops = (op, "open") if op == "grant" else (op,)
+            expected = sum(abs(what["gpums"]) for o, what in ok if o in ops)
             found = self.books.number(
                 "SELECT COALESCE(SUM(gpums), 0) FROM transfer WHERE leg = 0 AND actor = 'probe' "
                 f"AND type = '{op}' AND request_key NOT LIKE 'open-%' AND debit_budget NOT IN "
@@ -226,6 +239,7 @@ class Bank(Case):
                 "AND credit_budget NOT IN (SELECT id FROM budget WHERE kind = 'share' OR "
                 "name = 'shares')")
             self.assertEqual(expected, found, op)
+        self.assertGreater(sum(entry[0] == "expire" and entry[2] == "done" for entry in log), 0)
         keys = {r[0] for r in self.books.sql("SELECT request_key FROM audit")}
         lost = [what["key"] for op, what in ok if op in POSTINGS and what["key"] not in keys]
         self.assertEqual([], lost)

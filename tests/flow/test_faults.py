@@ -11,19 +11,23 @@ import threading
 import time
 import unittest
 
-from books import HOUR, Books, Case
+from books import HOUR, YES, Books, Case
 from probes import Probe
+from test_month import Past, name
 
 # what MariaDB says, and the state that belongs to it
 ERRORS = {1205: "HY000", 1213: "40001", 1020: "HY000"}
 TABLES = ("job", "job_spec", "event", "attempt", "transfer", "budget", "audit", "allocation",
           "request")
+# what the administrator's transactions of several statements write besides
+SETUP = ("tenant", "tenant_admin", "project", "member", "person", "price", "spend_limit", "month",
+         "month_report", "month_balance")
 
 
 class Faults:
     """Triggers that raise an error at the n-th row written from now on."""
 
-    def __init__(self, books):
+    def __init__(self, books, tables=TABLES):
         self.books = books
         statements = ["CREATE DATABASE fault",
                       "CREATE TABLE fault.plan (n INT, target INT, code INT) ENGINE=MyISAM",
@@ -31,8 +35,8 @@ class Faults:
         books.sql("; ".join(statements))
         raises = " ".join(f"WHEN {code} THEN SIGNAL SQLSTATE '{state}' SET MYSQL_ERRNO = {code}, "
                           "MESSAGE_TEXT = 'raised by a test';" for code, state in ERRORS.items())
-        for table in TABLES:
-            for when in ("INSERT", "UPDATE"):
+        for table in tables:
+            for when in ("INSERT", "UPDATE", "DELETE"):
                 books.sql(f"""DELIMITER //
                     CREATE TRIGGER fault_{table}_{when} BEFORE {when} ON {table} FOR EACH ROW
                     BEGIN
@@ -181,6 +185,77 @@ class BrokenStatements(Case):
         self.faults.plan(0, 0)
 
 
+class BrokenCommands(Case):
+    """An error at each row that the command `quota` writes when it changes what is set up, or closes
+    a month: such a transaction has several statements, which the command repeats itself."""
+
+    def setUp(self):
+        self.books = Past().furnish(100)
+        self.addCleanup(self.books.close)
+        self.numbers = iter(range(10 ** 6))
+
+    def break_each(self, args, undo=None):
+        """args(n) is a command, a new one for each n. It succeeds each time, and once."""
+        told = None
+        for code in ERRORS:
+            nth, is_broken = 0, True
+            while is_broken:
+                n = next(self.numbers)
+                key = f"fault-{n:08}"
+                self.faults.plan(nth, code)
+                self.books.ok(*args(n), *YES, "--key", key)
+                is_broken = nth == 0 or self.faults.writes() > nth
+                self.faults.plan(0, 0)
+                rows = self.books.sql("SELECT verb, before_text, "
+                                      f"REPLACE(after_text, '-{n}', '-N') FROM audit "
+                                      f"WHERE request_key = '{key}'")
+                told = told or rows
+                self.assertEqual((1, told), (len(rows), rows), (args(n), code, nth))
+                if undo:
+                    undo(key)
+                nth += 1
+            self.assertGreaterEqual(nth, 3, args(n))  # unbroken, at the audit row, at the change
+
+    def test_each_change_of_the_set_up_is_repeated_whole(self):
+        self.faults = Faults(self.books, TABLES + SETUP)
+        for n in range(200):  # what the commands need, each its own
+            self.books.sql(
+                f"INSERT INTO tenant VALUES (1000 + {n}, 'old-{n}', 'Old', '', 'open', 1);"
+                f"INSERT INTO project VALUES (1000 + {n}, 1, 'was-{n}', 'Old', NULL, 'open', 1);"
+                f"INSERT INTO spend_limit (scope, scope_id, gpus) VALUES ('project', 1000 + {n}, 4);"
+                f"INSERT INTO member VALUES (1000 + {n}, {self.books.bob}, 'member', 1);"
+                f"INSERT INTO tenant_admin VALUES (1000 + {n}, {self.books.alice})")
+        for args in (lambda n: ("tenant", "add", f"new-{n}", "--title", "New"),
+                     lambda n: ("tenant", "set", f"old-{n}", "--title", "Other"),
+                     lambda n: ("tenant", "appoint", f"old-{n}", "bob@north"),
+                     lambda n: ("tenant", "dismiss", f"old-{n}", "alice@north"),
+                     lambda n: ("project", "add", f"p-{n}", "--tenant", "north", "--title", "P"),
+                     lambda n: ("project", "close", f"was-{n}"),
+                     lambda n: ("member", "add", f"was-{n}", "alice@north"),
+                     lambda n: ("member", "set", f"was-{n}", "bob@north", "--role", "pi"),
+                     lambda n: ("member", "remove", f"was-{n}", "bob@north"),
+                     lambda n: ("limit", "set", "project", f"was-{n}", "--waiting", "5"),
+                     lambda n: ("limit", "clear", "project", f"was-{n}"),
+                     lambda n: ("price", "set", f"gpu-{n}", "1.5")):
+            with self.subTest(args(0)):
+                self.break_each(args)
+        self.books.ok("verify")
+
+    def test_the_close_of_a_month_is_repeated_whole(self):
+        self.books.history()
+        older = self.books.older
+        self.faults = Faults(self.books, TABLES + SETUP)
+
+        def undo(key):
+            self.assertEqual(1, self.books.number("SELECT COUNT(*) FROM month_report"))
+            self.books.sql("DELETE FROM month_report; DELETE FROM month_balance; UPDATE month SET "
+                           "closed_ms = NULL, closed_by = NULL, checksum = NULL; "
+                           f"DELETE FROM audit WHERE request_key = '{key}'")
+        self.break_each(lambda n: ("month", "close", name(older)), undo)
+        self.books.freeze_both()
+        self.books.ok("verify")
+
+
 class Proxy(threading.Thread):
     """Between the probe and the server. `cut`: at the next question from the client, close both
     ends 'before' it is passed on, or 'after' the server has answered it."""
@@ -204,11 +279,14 @@ class Proxy(threading.Thread):
             for way in ((client, server, True), (server, client, False)):
                 threading.Thread(target=self.pump, args=way, daemon=True).start()
 
+    def is_due(self, data):
+        """A question to execute a prepared statement (COM_STMT_EXECUTE)."""
+        return len(data) > 4 and data[4] == 0x17
+
     def pump(self, source, sink, is_question):
         try:
             while data := source.recv(65536):
-                # a question to execute a prepared statement (COM_STMT_EXECUTE)
-                is_call = is_question and len(data) > 4 and data[4] == 0x17
+                is_call = is_question and self.is_due(data)
                 if is_call and self.cut == "before":
                     self.cut = None
                     self.cuts += 1
@@ -230,6 +308,20 @@ class Proxy(threading.Thread):
 
     def close(self):
         self.listener.close()
+
+
+class TransactionProxy(Proxy):
+    """Cuts at the n-th question of the next transaction, whatever it is: COMMIT too."""
+
+    left, is_begun = 0, False
+
+    def plan(self, cut, nth):
+        self.cut, self.left, self.is_begun = cut, nth, False
+
+    def is_due(self, data):
+        self.is_begun = self.is_begun or b"autocommit=0" in data
+        self.left -= self.is_begun
+        return self.left < 0
 
 
 class CutConnections(Case):
@@ -270,6 +362,43 @@ class CutConnections(Case):
         self.assertEqual(rows[0], rows[2])
         self.assertEqual(asked, self.proxy.cuts)
         self.books.ok("verify")
+
+
+class CutCommands(Case):
+    """The transactions of several statements that the command makes, lost at each of them."""
+
+    def setUp(self):
+        self.books = Books()
+        self.addCleanup(self.books.close)
+        path = str(self.books.folder / "proxy")
+        self.proxy = TransactionProxy(self.books.mariadb.socket, path)
+        self.addCleanup(self.proxy.close)
+        self.proxy.start()
+        self.conf = self.books.folder / "proxied.conf"
+        text = self.books.conf.read_text().replace(self.books.mariadb.socket, path)
+        self.conf.write_text(text)
+
+    def add(self, cut, nth):
+        """The answer; one tenant and one row of the audit are new."""
+        tenant = f"{cut}-{nth:03}"
+        self.proxy.plan(cut, nth)
+        rows = self.books.ok("tenant", "add", tenant, *YES, "--key", tenant, "--format", "json",
+                             "--config", self.conf).json()
+        self.assertEqual(1, self.books.number(
+            f"SELECT COUNT(*) FROM tenant WHERE name = '{tenant}'"), tenant)
+        self.assertEqual(1, self.books.number(
+            f"SELECT COUNT(*) FROM audit WHERE request_key = '{tenant}'"), tenant)
+        return rows[0]["answer"]
+
+    def test_a_command_happens_once_wherever_its_transaction_is_cut(self):
+        for cut in ("before", "after"):
+            answers = []
+            while not self.proxy.cut:  # the last one had no question left to be cut at
+                answers.append(self.add(cut, len(answers)))
+            self.proxy.cut = None
+            self.assertGreater(len(answers), 5, answers)
+            if cut == "after":  # the answer to COMMIT was lost: it is asked, and was done
+                self.assertIn("done before", answers)
 
 
 if __name__ == "__main__":

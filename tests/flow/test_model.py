@@ -49,9 +49,8 @@ class Worker(threading.Thread):
             for i in range(self.number, SEQUENCES, WORKERS):
                 Sequence(self, i).run()
                 self.done += 1
-                if self.done % COMPARE_EVERY == 0:
+                if self.done % COMPARE_EVERY == 0 or i + WORKERS >= SEQUENCES:
                     self.compare()
-            self.compare()
         except Exception as e:  # pylint: disable=broad-except
             self.trouble = e
         finally:

@@ -149,8 +149,8 @@ class Closing(Months):
         self.books.history()
         self.fails(3, "month", "close", name(before(self.older)), *YES,
                    says=(f"the books begin with {name(self.older)}",))
-        self.fails(2, "month", "close", "2026-13", *YES, says=("write it like 2026-10",))
-        self.fails(2, "month", "show", "last", says=("write it like 2026-10",))
+        self.fails(2, "month", "close", "2026-13", *YES, says=("write a month like 2026-10",))
+        self.fails(2, "month", "show", "last", says=("write a month like 2026-10",))
         self.fails(4, "month", "show", "2199-12", says=("not in the site's table",))
 
     def test_twice_with_one_key_and_with_another(self):

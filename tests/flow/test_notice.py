@@ -40,6 +40,7 @@ class Notices(Case):
         self.assertEqual([("alice@north.example", "was sent before")], self.send())
         self.assertIn("75 % of it are used", self.text())
         self.assertIn("76.000 used", self.text())
+        self.assertNotIn("=0A", self.server.taken[-1][1].get_body().get_payload())
         self.use(24)
         self.send()
         self.assertEqual(2, len(self.server.taken))
@@ -68,7 +69,7 @@ class Notices(Case):
 
     def test_a_rehearsal_notes_and_sends_nothing(self):
         self.use(80)
-        self.assertEqual([], self.send("--dry-run"))
+        self.assertEqual([("alice@north.example", "would be sent")], self.send("--dry-run"))
         self.assertEqual("0", self.books.sql("SELECT COUNT(*) FROM notice")[0][0])
         self.assertEqual([], self.server.taken)
 

@@ -7,6 +7,7 @@ import csv
 import hashlib
 import hmac
 import io
+import re
 import secrets
 import subprocess
 import unittest
@@ -454,6 +455,35 @@ class Pages(sites.SiteTest):
             self.assertIn("the request is now withdrawn", bob.post(form.action, form.filled({})).page()
                           .text)
 
+    def test_links_lead_on_with_what_they_are_about(self):
+        """From the balance to the project, its statements and the form that asks for more."""
+        alice, dave = self.alice, self.who("tenant_admin")
+        page = alice.get("/projects/climate")
+        for link in ("/requests?ask=hours&amp;project=climate#hours", "/statements?project=climate",
+                     "/jobs/new?project=climate"):
+            self.assertIn(f'href="{link}"', page.text)
+        for link in ("/requests?ask=hours", "/jobs/new?project"):  # he is not in it
+            self.assertNotIn(f'href="{link}', dave.get("/projects/climate").text)
+        form = alice.get("/requests?ask=hours&project=climate").page().find_form("/requests/hours")
+        self.assertEqual(dict(form.fields)["project"], "climate")
+        self.assertIn('id="hours" open', alice.reply.text)
+        self.assertIn(f'href="/statements/{self.month}?project=climate"',
+                      alice.get("/statements?project=climate").text)
+        self.assertNotIn("script", alice.get("/statements?project=%22%3E%3Cscript").page().text)
+        for path, chosen in (("?tenant=north", "University of the North"), ("?project=climate", "climate"),
+                             ("?of=me", "Mine"), ("", "All")):
+            text = dave.get(f"/statements/{self.month}{path}").text
+            self.assertEqual(re.findall(r'aria-current="true">([^<]*)', text), [chosen], path)
+
+    def test_an_administrators_look_at_a_request_is_audited_though_it_be_refused(self):
+        number = self.new_request("erin", "optics")
+        carol, count = self.who("admin"), f"SELECT COUNT(*) FROM audit WHERE object = 'request {number}'"
+        self.assertEqual(self.post(carol, f"/requests/{number}/answer", answer="approve").status, 422)
+        self.assertEqual(self.site.sql(count), [["1"]])
+        self.assertEqual(self.post(self.who("pi_elsewhere"), f"/requests/{number}/answer").status, 422)
+        self.assertEqual(self.site.sql(count), [["1"]])
+        self.site.sql(f"DELETE FROM user_request WHERE id = {number}")
+
     # ---- limits
 
     def test_a_limit_from_the_form(self):
@@ -529,6 +559,8 @@ class Pages(sites.SiteTest):
                                                      "closing", "held")}
             self.assertAlmostEqual(h["opening"] + h["granted"] - h["used"] + h["refunded"] -
                                    h["expired"], h["closing"], delta=0.005)
+        self.assertIn("Used by you", bob.get("/balance").page().text)
+        self.assertNotIn("Alice Nordby", bob.reply.page().text)
         own = self.csv(bob, "usage.csv")
         self.assertEqual({r["login"] for r in own}, {"bob"})
         both = self.csv(alice, "usage.csv?project=climate")
@@ -556,6 +588,9 @@ class Pages(sites.SiteTest):
                 self.assertEqual(float(row["opening_gpu_h"]), opening / HOUR)
                 self.assertEqual(float(row["closing_gpu_h"]), granted / HOUR)
                 self.assertIn(state, carol.get(f"/statements/{month}").page().text)
+            early = f"/statements/{first // 100}-{first % 100:02}/allocations.csv?project=climate"
+            rows = csv.DictReader(io.StringIO(carol.get(early).body.decode(), newline=""))
+            self.assertEqual([r for r in rows], [])  # granted after the month that is closed
             self.assertIn("closed", carol.get("/statements").page().text)
         finally:
             sql(f"DELETE FROM month_balance; UPDATE month SET closed_ms = NULL, closed_by = NULL, "
@@ -587,6 +622,8 @@ class Pages(sites.SiteTest):
             (100, 80, 400, "More than 75 % of it is used."),
             (100, 95, 400, "More than 90 % of it is used."),
             (100, 100, 400, "All of it is used."),
+            (1000, 996, 400, "It is as good as used up: 4.0 GPU-hours are left."),
+            (1000, 995, 400, "More than 90 % of it is used."),
             (100, 1, 20, "The term ends in 20 days; what is not used by then expires."),
             (100, 1, 1, "The term ends in 1 day; what is not used by then expires."),
             (100, 0, -1, "the term is over"),

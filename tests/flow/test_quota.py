@@ -417,14 +417,14 @@ class Verbs(Case):
     # ---- formats
 
     def test_csv_is_safe_for_spreadsheets(self):
-        titles = ("=1+1", "+1", "-1", "@x", "a,b", 'say "hi"', "plain")
+        titles = ("=1+1", "+1", "-1", "@x", "＝1+1", "a,b", 'say "hi"', "plain")
         for n, title in enumerate(titles):
             self.books.write("project", "add", f"csv-{n}", "--tenant", "north", "--title",
                              title)
         text = self.books.ok("project", "list", "--format", "csv").out
         self.assertEqual(text.count("\n"), text.count("\r\n"))
         rows = {r["project"]: r["title"] for r in csv.DictReader(io.StringIO(text, newline=""))}
-        wanted = ["'" + t if t[0] in "=+-@" else t for t in titles]
+        wanted = ["'" + t if t[0] in "=+-@＝" else t for t in titles]
         self.assertEqual(wanted, [rows[f"csv-{n}"] for n in range(len(titles))])
 
     def test_columns_are_picked_in_order(self):

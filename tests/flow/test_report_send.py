@@ -85,6 +85,7 @@ class ReportSend(Case):
         self.assertTrue(message["Date"])
         self.assertTrue(message["Message-ID"].endswith("@cloud.example>"))
         self.assertEqual("auto-generated", message["Auto-Submitted"])
+        self.assertNotIn("=0A", message.get_body().get_payload())  # lines are lines
         text = message.get_body().get_content()
         for words in ("Test\n", f"University of the North, {self.last}", "charged: 1.250\n",
                       "refunded: 0.000\n"):

@@ -120,6 +120,7 @@ static void the_outcome_says_how_it_ended(void **state)
         {"limit", -1, 15, EVENT_TIMED_OUT, "time limit"},
         {"cancelled", -1, 15, EVENT_CANCELLED, "cancelled"},
         {"maintenance", -1, 15, EVENT_CANCELLED, "cancelled by the site: maintenance"},
+        {"shutdown", -1, 15, EVENT_CANCELLED, "cancelled by the site: its machine was shut down"},
         {"node_fault", 0, 0, EVENT_CANCELLED, "cancelled by the site: node fault"},
         {"memory", -1, 9, EVENT_FAILED, "memory"},
         {"lost", -1, 0, EVENT_LOST, "last heartbeat"},

@@ -122,6 +122,45 @@ static void passed_thresholds_become_notices(void **state)
     arena_free(a);
 }
 
+static void what_is_all_held_is_said_to_be_free_for_nobody(void **state)
+{
+    struct arena *a = arena_new(64 * 1024);
+    struct budget_row b = row();
+    (void)state;
+    b.free_gpums = 0;
+    json_t *j = shown_budget(a, &b, NOW), *list = json_object_get(j, "notices");
+    assert_string_equal(text(json_array_get(list, json_array_size(list) - 1), "text"),
+                        "Nothing is free for a new job until jobs give back what they hold.");
+    json_decref(j);
+    arena_free(a);
+}
+
+static void members_are_told_to_who_runs_the_project_and_his_own_part_to_another(void **state)
+{
+    struct arena *a = arena_new(64 * 1024);
+    struct budget_member rows[] = {
+        {0, 3, "bob", "north", "Bob", "member", JANUARY, 0, 0, false, 0, 0},
+        {7, 3, "bob", "north", "Bob", "member", JANUARY, 2 * HOUR, HOUR, false, 0, 0},
+        {7, 4, "ann", "north", "Ann", "pi", JANUARY, 5 * HOUR, 0, false, 0, 0},
+        {8, 3, "bob", "north", "Bob", "member", JANUARY, 9 * HOUR, 0, false, 0, 0},
+    };
+    struct budget_member_list l = {rows, COUNT(rows)};
+    struct budget_row b = row();
+    (void)state;
+    json_t *j = shown_budget(a, &b, NOW);
+    shown_budget_put_members(a, j, &l, 4, true);
+    assert_int_equal(json_array_size(json_object_get(j, "members")), 2);
+    assert_null(json_object_get(j, "mine"));
+    shown_budget_put_members(a, j, &l, 3, false);
+    assert_int_equal(json_array_size(json_object_get(j, "members")), 0);
+    assert_string_equal(text(json_object_get(j, "mine"), "mine_used"), "2.0");
+    assert_string_equal(text(json_object_get(j, "mine"), "mine_held"), "1.0");
+    shown_budget_put_members(a, j, &l, 99, false);
+    assert_string_equal(text(json_object_get(j, "mine"), "mine_used"), "0.0");
+    json_decref(j);
+    arena_free(a);
+}
+
 static void rows_are_gathered_by_project(void **state)
 {
     struct budget_row rows[] = {row(), row(), row()};
@@ -149,6 +188,8 @@ int main(void)
         cmocka_unit_test(an_allocation_is_told_with_its_last_day_and_the_pace),
         cmocka_unit_test(what_takes_no_jobs_says_why_instead_of_a_forecast),
         cmocka_unit_test(passed_thresholds_become_notices),
+        cmocka_unit_test(what_is_all_held_is_said_to_be_free_for_nobody),
+        cmocka_unit_test(members_are_told_to_who_runs_the_project_and_his_own_part_to_another),
         cmocka_unit_test(rows_are_gathered_by_project),
     };
     setenv("TZ", "Europe/Berlin", 1);

@@ -25,6 +25,7 @@ static void an_attempts_cause_says_what_it_is_given_back_for(void **state)
         {"node_fault", "node_fault"},
         {"preempted", "preempted"},
         {"maintenance", "maintenance"},
+        {"shutdown", "maintenance"},
         {"natural", NULL},
         {"cancelled", NULL},
         {"limit", NULL},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Documents: whole in memory, the same for the same book, also without the site's fonts; and how
- * texts are broken. What stands on the pages is read by the flow test. */
+/* Documents: whole in memory, the same for the same book, also without the site's fonts; and
+ * how texts are broken. What stands on the pages is read by the flow test. */
 #include "quota/sheet_pdf.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Names of sheets, and files that are whole or not there; what stands in them is read by the flow
- * test. */
+/* Names of sheets, and files that are whole or not there; what stands in them is read by the
+ * flow test. */
 #include "quota/sheet_xlsx.h"
 
 #include <errno.h>

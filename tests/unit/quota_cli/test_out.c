@@ -150,34 +150,6 @@ static void a_record_is_printed_line_by_line(void **state)
     is(&o, "NAME            north\nJOBS            3\nFREE NOW GPU-h  0.000\n");
 }
 
-static void csv_fields_are_quoted_and_harmless(void **state)
-{
-    static const struct {
-        const char *text, *wanted;
-    } cases[] = {
-        {"plain", "plain"},
-        {"", ""},
-        {"a,b", "\"a,b\""},
-        {"a\"b", "\"a\"\"b\""},
-        {"a\r\nb", "\"a\r\nb\""},
-        {"=1+1", "\"'=1+1\""},
-        {"+1", "\"'+1\""},
-        {"-1", "\"'-1\""},
-        {"@SUM(A1)", "\"'@SUM(A1)\""},
-        {"\tx", "\"'\tx\""},
-        {"\rx", "\"'\rx\""},
-        {"1=1", "1=1"},
-        {"=\"x\"", "\"'=\"\"x\"\"\""},
-        {"ü🚀", "ü🚀"},
-    };
-    (void)state;
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        struct out o = begin(OUT_CSV);
-        out_csv_field(o.file, cases[i].text);
-        is(&o, cases[i].wanted);
-    }
-}
-
 static void control_bytes_never_reach_a_terminal(void **state)
 {
     struct out o = begin(OUT_TABLE);
@@ -235,7 +207,6 @@ int main(void)
         cmocka_unit_test(no_rows_are_an_answer),
         cmocka_unit_test(several_tables_make_one_object),
         cmocka_unit_test(a_record_is_printed_line_by_line),
-        cmocka_unit_test(csv_fields_are_quoted_and_harmless),
         cmocka_unit_test(control_bytes_never_reach_a_terminal),
         cmocka_unit_test(columns_are_picked_by_name),
         cmocka_unit_test(a_long_table_is_printed_in_parts),
