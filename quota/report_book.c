@@ -144,6 +144,8 @@ static struct book *new_report_book(const struct report *r, const struct report_
     struct book *b = new_book("GPU-hours", &r->span, about);
     if (about->checksum)
         book_fact(b, "Checksum", about->checksum);
+    if (about->closing)
+        book_fact(b, "Checksum of the closing", about->closing);
     if (about->ledger) {
         snprintf(text, sizeof(text), "%lld entries, SHA-256 %s",
                  (long long)about->ledger->entries, about->ledger->sha256);

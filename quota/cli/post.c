@@ -244,10 +244,11 @@ static int refuse(struct cli *c, posting_fn *run, const struct posting_ask *ask,
     case POSTING_TOO_LONG:
         return refuse_long(ask, res->there_gpums, e);
     case POSTING_WRONG_MONTH:
-        return err_set(e, -EPERM,
-                       "month %d-%02d: not one of the site's, or it has not begun; leave out "
-                       "--month, or name the month that is corrected",
-                       ask->month / 100, ask->month % 100);
+        return err_set(
+            e, -EPERM,
+            "month %d-%02d: has not begun, or the job was not charged in it; leave out "
+            "--month, or name the month that is corrected",
+            ask->month / 100, ask->month % 100);
     case POSTING_TOO_MUCH:
         return err_set(e, -EPERM, "the books hold at most %s GPU-hours more",
                        floor_hours(res->there_gpums).text);

@@ -79,7 +79,7 @@ static int read_ask(struct cli *c, struct report_ask *ask, struct err *e)
 struct reading {
     struct db_tx tx;
     struct report report;
-    char checksum[DIGEST_HEX];
+    char checksum[DIGEST_HEX], closing[DIGEST_HEX];
     struct report_about about;
 };
 
@@ -87,6 +87,19 @@ static void reading_done(struct reading *r)
 {
     db_tx_end(&r->tx);
     report_done(&r->report);
+}
+
+/* What the closing of the month printed: it covers the entries and the months before, too. */
+static int read_closing(struct cli *c, struct reading *out, struct err *e)
+{
+    const struct report_span *span = &out->report.span;
+    struct month m;
+    if (span->first != span->last || !span->is_closed)
+        return 0;
+    int r = month_get(c->db, span->first, &m, e);
+    if (r == 0)
+        snprintf(out->closing, sizeof(out->closing), "%s", m.checksum);
+    return r;
 }
 
 static int read_report(struct cli *c, struct reading *out, struct err *e)
@@ -99,7 +112,10 @@ static int read_report(struct cli *c, struct reading *out, struct err *e)
         r = report_read(c->db, &ask, &out->report, e);
     if (r == 0)
         r = report_checksum(&out->report, out->checksum, e);
-    out->about = (struct report_about){c->site, c->zone, out->checksum, NULL};
+    if (r == 0)
+        r = read_closing(c, out, e);
+    out->about = (struct report_about){c->site, c->zone, out->checksum, NULL,
+                                       *out->closing ? out->closing : NULL};
     return r;
 }
 
@@ -193,7 +209,7 @@ static int waste(struct cli *c, struct err *e)
         r = waste_read(c->db, &ask, &w, e);
     if (r < 0)
         return r;
-    struct report_about about = {c->site, c->zone, NULL, NULL};
+    struct report_about about = {.site = c->site, .zone = c->zone};
     AUTO(book_freep) struct book *b = report_book_waste(&w, &about);
     return book_write(c, b, b, NULL, e);
 }

@@ -133,7 +133,7 @@ static void write_text(const struct sending *s, const struct recipient *to,
 static int post(struct sending *s, const struct recipient *to, const struct report *report,
                 bool *out_is_trouble, struct err *e)
 {
-    struct report_about about = {s->c->site, s->c->zone, NULL, NULL};
+    struct report_about about = {.site = s->c->site, .zone = s->c->zone};
     AUTO(book_freep) struct book *b = report_book(report, &about);
     AUTO(book_freep) struct book *paper = report_book_paper(report, &about);
     AUTO(buf_done) struct buf pdf = BUF_INIT(PDF_MAX);

@@ -122,6 +122,25 @@ class Closing(Months):
         self.assertEqual(HOUR, self.rows("month", "show", name(self.last))[0]["charged_gpums"])
         self.assertEqual(set(), self.faults(0))
 
+    def test_a_refund_names_the_closed_month_by_itself(self):
+        self.books.history()
+        self.books.freeze_both()
+        job = self.books.number("SELECT MAX(job_id) FROM transfer WHERE type = 'charge' AND "
+                                f"leg = 0 AND month = {self.last}")
+        self.fails(3, "refund", job, "0.001", "--cause", "error", "--month", name(self.now), *YES,
+                   says=("was not charged in it",))
+        self.books.write("refund", job, "0.001", "--cause", "error")
+        self.assertEqual([[str(self.now), str(self.last)]], self.books.sql(
+            f"SELECT month, corrects_month FROM transfer WHERE type = 'refund' AND job_id = {job}"))
+        diff = self.books.ok("month", "diff", name(self.last), "--format", "json").json()
+        self.assertEqual([("refund", job)], [(r["type"], r["job"]) for r in diff["corrections"]])
+
+    def test_the_report_of_a_closed_month_says_what_its_closing_printed(self):
+        self.books.history()
+        done = self.books.freeze(self.older)
+        self.assertIn(done["checksum"], self.books.ok("report", "month", name(self.older)).out)
+        self.assertNotIn("of the closing", self.books.ok("report", "month", name(self.last)).out)
+
     def test_what_is_frozen_names_nobody(self):
         self.books.history()
         self.books.freeze(self.older)

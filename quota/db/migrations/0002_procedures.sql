@@ -128,23 +128,30 @@ BEGIN
     DECLARE v_now BIGINT DEFAULT now_ms();
     DECLARE v_until, v_ended BIGINT;
     DECLARE v_month INT DEFAULT month_open(v_now);
+    DECLARE v_corrects INT DEFAULT in_corrects;
     DECLARE v_moved BOOLEAN DEFAULT TRUE;
     SELECT j.budget_id, j.share_id, j.person_id, j.ended_ms, a.until_ms
     INTO v_budget, v_share, v_person, v_ended, v_until
     FROM job j JOIN allocation a ON a.id = j.allocation_id WHERE j.id = in_job;
+    IF v_corrects IS NULL THEN -- charged in months that are closed alone: it corrects the last of them
+        SELECT IF(SUM(m.closed_ms IS NULL) > 0, NULL, MAX(x.month)) INTO v_corrects
+        FROM transfer x JOIN month m ON m.month = x.month
+        WHERE x.job_id = in_job AND x.type = 'charge' AND x.leg = 0
+          AND (in_attempt IS NULL OR x.attempt_id = in_attempt);
+    END IF;
     IF v_ended IS NULL OR v_now < v_until THEN
         CALL job_shift('refund', 'used', IF(v_ended IS NULL, 'held', 'free'), in_gpums, 0, in_job,
-                       in_attempt, v_month, in_corrects, in_cause, in_actor, in_reason, in_reference,
+                       in_attempt, v_month, v_corrects, in_cause, in_actor, in_reason, in_reference,
                        in_key);
     ELSE
         IF v_share IS NOT NULL THEN -- first: the account `expired` is locked last
             CALL ledger_move('refund', v_share, 'used', v_share, 'free', in_gpums, 0, in_job, in_attempt,
-                             v_person, v_month, in_corrects, in_cause, in_actor, in_reason,
+                             v_person, v_month, v_corrects, in_cause, in_actor, in_reason,
                              in_reference, in_key, 1, v_moved);
         END IF;
         IF v_moved THEN
             CALL ledger_move('refund', v_budget, 'used', account_id('expired'), 'free', in_gpums, 0,
-                             in_job, in_attempt, v_person, v_month, in_corrects, in_cause, in_actor,
+                             in_job, in_attempt, v_person, v_month, v_corrects, in_cause, in_actor,
                              in_reason, in_reference, in_key, 0, v_moved);
         END IF;
         IF NOT v_moved THEN

@@ -316,7 +316,7 @@ post: BEGIN
 END;
 
 -- A part of what a job was charged, back to where it came from; in_gpums 0: all that is left. outcome:
--- done | same | other_content | no_job | nothing | too_little | wrong_month.
+-- done | same | other_content | no_job | nothing | too_little | wrong_month (nothing was charged in it).
 CREATE PROCEDURE posting_refund(IN in_actor VARCHAR(64), IN in_origin VARCHAR(64),
                                 IN in_reason VARCHAR(200),
                                 IN in_key VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin,
@@ -325,6 +325,7 @@ CREATE PROCEDURE posting_refund(IN in_actor VARCHAR(64), IN in_origin VARCHAR(64
 MODIFIES SQL DATA
 post: BEGIN
     DECLARE v_charged, v_refunded, v_left, v_gpums BIGINT DEFAULT NULL;
+    DECLARE v_there INT;
     DECLARE v_object VARCHAR(120) DEFAULT CONCAT('job ', in_job);
     DECLARE v_content VARCHAR(700)
         DEFAULT CONCAT(in_cause, ', ', IF(in_gpums = 0, 'all that is left', CONCAT(in_gpums, ' gpums')),
@@ -344,7 +345,9 @@ post: BEGIN
     INTO v_charged, v_refunded, v_left FROM job WHERE id = in_job FOR UPDATE;
     CALL posting_fresh(in_key);
     SET v_gpums = IF(in_gpums = 0, v_left, in_gpums);
-    IF v_left IS NULL OR v_left = 0 OR v_gpums > v_left OR NOT posting_month(in_month) THEN
+    SELECT COUNT(*) INTO v_there FROM transfer
+    WHERE job_id = in_job AND type = 'charge' AND leg = 0 AND in_month IN (month, corrects_month);
+    IF v_left IS NULL OR v_left = 0 OR v_gpums > v_left OR (in_month != 0 AND v_there = 0) THEN
         CALL posting_refuse(CASE WHEN v_left IS NULL THEN 'no_job' WHEN v_left = 0 THEN 'nothing'
                                  WHEN v_gpums > v_left THEN 'too_little' ELSE 'wrong_month' END, v_left);
         LEAVE post;

@@ -170,7 +170,7 @@ static void the_parts_are_the_tables(void **state)
 {
     (void)state;
     struct report r = {.span = {202610, 202610, 1, 2, false}};
-    struct report_about about = {"Site", "UTC", "0123", NULL};
+    struct report_about about = {.site = "Site", .zone = "UTC", .checksum = "0123"};
     struct book *b = report_book(&r, &about);
     for (size_t i = 0; report_parts[i]; i++)
         assert_string_equal(b->tables[i].name, report_parts[i]);
