@@ -64,16 +64,23 @@ int access_still(struct db *db, int64_t person, int64_t job, enum access_what wh
     return access_may(who, what, object_of(row)) != ACCESS_NO;
 }
 
+static int note(struct db *db, struct request *r, const char *verb, const char *object,
+                const char *reason)
+{
+    char key[33];
+    random_hex(key, 16);
+    return db_exec(db, SQL_AUDIT_NOTE,
+                   DB_ARGS(DB_STR(access_actor(r)), DB_STR(access_origin(r)), DB_STR(verb),
+                           DB_STR(object), DB_STR(reason), DB_STR(key)),
+                   NULL, &r->err);
+}
+
 int access_audit(struct db *db, struct request *r, const char *verb, const char *kind,
                  const char *name)
 {
-    char key[33], object[80];
-    random_hex(key, 16);
+    char object[80];
     snprintf(object, sizeof(object), "%s %s", kind, name);
-    return db_exec(db, SQL_AUDIT_NOTE,
-                   DB_ARGS(DB_STR(access_actor(r)), DB_STR(access_origin(r)), DB_STR(verb),
-                           DB_STR(object), DB_STR("as administrator"), DB_STR(key)),
-                   NULL, &r->err);
+    return note(db, r, verb, object, "as administrator");
 }
 
 int access_job(struct worker *w, struct request *r, enum access_what what, const char *verb,
@@ -94,9 +101,11 @@ int access_job(struct worker *w, struct request *r, enum access_what what, const
     enum access may = access_may(out->person, what, object_of(out->job));
     if (may == ACCESS_NO)
         return err_set(&r->err, -ENOENT, "job %lld: not found", (long long)id);
-    char number[24];
-    snprintf(number, sizeof(number), "%lld", (long long)id);
-    return may == ACCESS_AUDITED ? access_audit(db, r, verb, "job", number) : 0;
+    char object[40];
+    snprintf(object, sizeof(object), "job %lld", (long long)id);
+    if (may == ACCESS_AUDITED)
+        return note(db, r, verb, object, "as administrator");
+    return what == ACCESS_CHANGE ? note(db, r, verb, object, "asked for in the portal") : 0;
 }
 
 static const char *kept(struct request *r, const struct db_rows *rows, unsigned column)

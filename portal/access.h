@@ -17,8 +17,9 @@ struct access_found {
     struct person *person;
 };
 
-/* The job of the route's ":id". `verb` is for the audit: "view", "cancel". -ENOENT: there is
- * none, or none that this person may `what`. */
+/* The job of the route's ":id". `verb` is for the audit, which notes every change and every look of
+ * an administrator: "view", "cancel". -ENOENT: there is none, or none that this person may
+ * `what`. */
 int access_job(struct worker *w, struct request *r, enum access_what what, const char *verb,
                struct access_found *out);
 

@@ -394,6 +394,9 @@ class Portal(sites.SiteTest):
         self.assertEqual(bob.get(f"/jobs/{job}").status, 200)
         self.me.cancel(job)
         self.me.wait_job(job, "cancelled", seconds=60)
+        row = self.site.sql("SELECT origin, reason FROM audit WHERE verb = 'cancel' AND "
+                            f"object = 'job {job}'")
+        self.assertEqual([["portal 127.0.0.1", "asked for in the portal"]], row)
 
     def test_a_stream_ends_with_its_session(self):
         dave = self.session("dave", "south")
