@@ -6,12 +6,9 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "quota/answer.h"
-#include "runner/base/jget.h"
 
 enum { EXPIRE_MAX = 256 };
 

@@ -6,9 +6,10 @@
  * Every function calls one stored procedure of db/migrations/: one transaction, one round trip.
  * A refusal is an answer (an enum), not an error. Errors that mean "repeat" (deadlock, lost
  * connection) are repeated here for up to ANSWER_PATIENCE_MS; that is harmless, because each
- * write carries a key: launch token, (job, seq), (attempt, month). Blocks; a
- * worker's or a command-line tool's business. Returns 0 or the errors of db.h; -EPERM when
- * runnerd's lease is gone or the job has moved on.
+ * write carries a key: launch token, (job, seq), (attempt, month). Blocks; a worker's business.
+ * Returns 0 or the errors of db.h; -EPERM when runnerd's lease is gone or the job has moved on.
+ *
+ * `epoch` is the lease's; `seq` is that of the new event, one more than the job's last.
  */
 #ifndef FF_QUOTA_LEDGER_H
 #define FF_QUOTA_LEDGER_H
@@ -19,8 +20,6 @@
 #include "runner/job/job.h"
 
 enum { LEDGER_TOKEN_LEN = 32 };
-
-/* `epoch` is the lease's; `seq` is that of the new event, one more than the job's last. */
 
 struct lease {
     bool is_held;

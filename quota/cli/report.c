@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "quota/cli/book.h"
@@ -15,7 +14,6 @@
 #include "quota/month.h"
 #include "quota/report_book.h"
 #include "runner/base/parse.h"
-#include "runner/base/xnew.h"
 
 enum { TOP_LIMIT = 10, TOP_MAX = 100000, BAR_WIDTH = 50 };
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* ledger_bench CONF SIDE CLIENTS SECONDS PROJECTS PERSON SERVER: holds and settles, timed.
  *
- * Each client is a thread with connections of its own. All hold for SECONDS, on the projects p0 …
- * in turn; then, untimed, each held job gets an attempt; then all is settled. SIDE:
+ * Each client is a thread with connections of its own. After one of each untimed, all hold for
+ * SECONDS, on the projects p0 … in turn; then, untimed, each held job gets an attempt; then all is settled. SIDE:
  *   ours  ledger_place(), ledger_settle()
  *   many  the same, but the first client alone places, PLACE_MANY_MAX in one transaction
  *   bare  what a careful client without stored procedures would do, with prepared statements in the
@@ -71,7 +71,7 @@ struct bench {
     int64_t clients, seconds, projects, person, server, epoch;
     int month;
     struct client *all;
-    pthread_barrier_t step;
+    pthread_barrier_t warm, step; /* of the clients; of the clients and main */
     atomic_bool is_over;
 };
 
@@ -285,20 +285,32 @@ static void fail(struct client *c, int r)
     c->bench->is_over = true;
 }
 
+/* Launches and settles all that is held. `begin` is reached between the two. */
+static void end_all(struct client *c, pthread_barrier_t *begin)
+{
+    const struct side *side = c->bench->side;
+    for (size_t i = 0; side->launch && i < c->count && !c->has_failed; i++)
+        fail(c, side->launch(c, i, &c->why));
+    pthread_barrier_wait(begin);
+    for (size_t i = 0; i < c->count && !c->has_failed; i++)
+        fail(c, side->settle(c, i, &c->why));
+}
+
 static void *run_client(void *arg)
 {
     struct client *c = arg;
     struct bench *b = c->bench;
     fail(c, b->side->open(c, &c->why));
+    if (!c->has_failed) /* once untimed: the server compiles procedures for each connection */
+        fail(c, b->side->hold(c, &c->why));
+    pthread_barrier_wait(&b->warm);
+    end_all(c, &b->warm);
+    c->count = 0;
     pthread_barrier_wait(&b->step);
     while (!b->is_over && !c->has_failed)
         fail(c, b->side->hold(c, &c->why));
     pthread_barrier_wait(&b->step);
-    for (size_t i = 0; b->side->launch && i < c->count && !c->has_failed; i++)
-        fail(c, b->side->launch(c, i, &c->why));
-    pthread_barrier_wait(&b->step);
-    for (size_t i = 0; i < c->count && !c->has_failed; i++)
-        fail(c, b->side->settle(c, i, &c->why));
+    end_all(c, &b->step);
     pthread_barrier_wait(&b->step);
     db_close(c->portal);
     db_close(c->runner);
@@ -344,6 +356,7 @@ static int run_all(struct bench *b, struct err *e)
 {
     int r = 0;
     b->all = xnew_array(struct client, (size_t)b->clients);
+    pthread_barrier_init(&b->warm, NULL, (unsigned)b->clients);
     pthread_barrier_init(&b->step, NULL, (unsigned)b->clients + 1);
     for (int64_t i = 0; i < b->clients; i++) {
         b->all[i] = (struct client){.bench = b, .number = i};

@@ -350,7 +350,7 @@ class Report(Case):
                 (("month", "--until", now), "needs --since"),
                 (("month", "--since", now, "--until", now), "later month"),
                 (("month", "--since", now, "--until", past), "later month"),
-                (("month", "--since", "2026-09-15"), "like 2026-11"),
+                (("month", "--since", "2026-09-15"), "like 2026-10"),
                 (("month", "--format", "xlsx"), "--out FILE"),
                 (("month", "--format", "pdf"), "--out FILE"),
                 (("month", "--format", "doc"), "xlsx or pdf"),
@@ -367,7 +367,7 @@ class Report(Case):
                 (("waste", "--user", "bob"), "unknown")):
             self.fails(2, "report", *args, says=(says,))
         for month in ("2026-13", "2026-1", "202611", "x", "", "1999-01", "2026-11 "):
-            self.fails(2, "report", "month", month, says=("like 2026-11",))
+            self.fails(2, "report", "month", month, says=("like 2026-10",))
         self.fails(4, "report", "month", "2150-01", says=("table of months",))
         self.fails(1, "report", "month", "--out", self.folder / "no" / "file",
                    says=("must exist",))
