@@ -295,8 +295,7 @@ END;
 -- or one of job_limits(). For no_budget out_hold and out_free say how much was asked and how much the
 -- best allocation (or the share in it) still has. A refusal leaves nothing behind in the transaction,
 -- whatever it was placing before. Every submit of the site passes here: few statements, each by keys
--- alone, and the request key is looked up only when it is met or the job is refused. io_budget: NULL, or
--- with its allocation and share the first to be tried, if the hold is in_least or more.
+-- alone, and the request key is looked up only when it is met or the job is refused.
 CREATE PROCEDURE job_place_one(
     IN in_person INT UNSIGNED, IN in_key CHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
     IN in_hash CHAR(64) CHARACTER SET ascii COLLATE ascii_bin,
@@ -305,12 +304,12 @@ CREATE PROCEDURE job_place_one(
     IN in_cpus INT, IN in_memory BIGINT, IN in_limit_ms BIGINT, IN in_checkpoint BOOLEAN,
     IN in_interval_ms BIGINT, IN in_retries INT, IN in_priority VARCHAR(8), IN in_spec MEDIUMTEXT,
     IN in_tenant INT UNSIGNED, IN in_actor VARCHAR(64), IN in_weight INT, IN in_month INT,
-    IN in_now BIGINT, IN in_least BIGINT, INOUT io_outcome VARCHAR(32), INOUT io_allocation INT UNSIGNED,
-    INOUT io_budget INT UNSIGNED, INOUT io_share INT UNSIGNED, OUT out_job BIGINT UNSIGNED,
-    OUT out_hold BIGINT, OUT out_free BIGINT, OUT out_scope VARCHAR(16), OUT out_value BIGINT,
+    IN in_now BIGINT, INOUT io_outcome VARCHAR(32), OUT out_job BIGINT UNSIGNED, OUT out_hold BIGINT,
+    OUT out_free BIGINT, OUT out_allocation INT UNSIGNED, OUT out_scope VARCHAR(16), OUT out_value BIGINT,
     OUT out_there BIGINT, OUT out_text VARCHAR(500))
 MODIFIES SQL DATA
 place: BEGIN
+    DECLARE v_budget, v_share INT UNSIGNED DEFAULT NULL;
     DECLARE v_until BIGINT DEFAULT in_now;
     DECLARE v_moved BOOLEAN;
     DECLARE EXIT HANDLER FOR 1062
@@ -318,7 +317,7 @@ place: BEGIN
         ROLLBACK TO SAVEPOINT placing;
         SET io_outcome = NULL;
         CALL job_placed(in_person, in_key, in_hash, io_outcome, out_job, out_hold, out_free,
-                        io_allocation);
+                        out_allocation);
         IF io_outcome IS NULL THEN
             RESIGNAL;
         END IF;
@@ -334,38 +333,33 @@ place: BEGIN
     END IF;
     IF io_outcome IS NOT NULL THEN
         CALL job_placed(in_person, in_key, in_hash, io_outcome, out_job, out_hold, out_free,
-                        io_allocation);
+                        out_allocation);
         LEAVE place;
     END IF;
     -- at most 10^4 nodes of 64 GPUs for 31 days at weight 100: 1.8 × 10^17
     SET out_hold = CAST(in_nodes AS DECIMAL(40)) * in_gpus_per_node * in_limit_ms * in_weight DIV 1000;
-    IF out_hold < in_least THEN
-        SET io_budget = NULL;
-    END IF;
     attempt: LOOP
-        IF io_budget IS NULL THEN
-            -- the one ending first that has it free; one that was spent since is not looked at again
-            SET io_allocation = IF(v_until = in_now, NULL, io_allocation);
-            SELECT a.id, a.until_ms, b.id, s.id INTO io_allocation, v_until, io_budget, io_share
-            FROM allocation a FORCE INDEX (project_id)
-            STRAIGHT_JOIN budget b FORCE INDEX (allocation_id)
-            ON b.allocation_id = a.id AND b.person_id IS NULL
-            LEFT JOIN budget s FORCE INDEX (allocation_id)
-            ON s.allocation_id = a.id AND s.person_id = in_person AND NOT s.is_lifted
-            WHERE a.project_id = in_project AND a.until_ms >= v_until
-              AND (a.until_ms > v_until OR a.id > io_allocation)
-              AND a.state = 'open' AND a.from_ms <= in_now AND (in_allocation = 0 OR a.id = in_allocation)
-              AND b.free >= out_hold AND (s.id IS NULL OR s.free >= out_hold)
-            ORDER BY a.until_ms, a.id LIMIT 1;
-        END IF;
-        IF io_budget IS NULL THEN
+        -- the one ending first that has it free; one that was spent since is not looked at again
+        SET v_budget = NULL;
+        SELECT a.id, a.until_ms, b.id, s.id INTO out_allocation, v_until, v_budget, v_share
+        FROM allocation a FORCE INDEX (project_id)
+        STRAIGHT_JOIN budget b FORCE INDEX (allocation_id)
+        ON b.allocation_id = a.id AND b.person_id IS NULL
+        LEFT JOIN budget s FORCE INDEX (allocation_id)
+        ON s.allocation_id = a.id AND s.person_id = in_person AND NOT s.is_lifted
+        WHERE a.project_id = in_project AND a.until_ms >= v_until
+          AND (a.until_ms > v_until OR a.id > out_allocation)
+          AND a.state = 'open' AND a.from_ms <= in_now AND (in_allocation = 0 OR a.id = in_allocation)
+          AND b.free >= out_hold AND (s.id IS NULL OR s.free >= out_hold)
+        ORDER BY a.until_ms, a.id LIMIT 1;
+        IF v_budget IS NULL THEN
             LEAVE attempt;
         END IF;
         INSERT INTO job (person_id, request_key, content_hash, project_id, allocation_id,
                          budget_id, share_id, kind, name, nodes, gpus_per_node, gpu_type, cpus,
                          memory_bytes, time_limit_ms, checkpoint, checkpoint_interval_ms,
                          retries, priority, weight_permille, hold_gpums, state, seq, placed_ms)
-        VALUES (in_person, in_key, in_hash, in_project, io_allocation, io_budget, io_share, in_kind,
+        VALUES (in_person, in_key, in_hash, in_project, out_allocation, v_budget, v_share, in_kind,
                 in_name, in_nodes, in_gpus_per_node, in_gpu_type, in_cpus, in_memory,
                 in_limit_ms, in_checkpoint, in_interval_ms, in_retries, in_priority, in_weight,
                 out_hold, 'queued', 1, in_now);
@@ -373,30 +367,29 @@ place: BEGIN
         INSERT INTO job_spec VALUES (out_job, in_spec);
         INSERT INTO event (job_id, seq, kind, at_ms) VALUES (out_job, 1, 'placed', in_now);
         UPDATE budget SET free = free - out_hold, held = held + out_hold
-        WHERE id = io_budget AND free >= out_hold;
+        WHERE id = v_budget AND free >= out_hold;
         SET v_moved = ROW_COUNT() = 1;
-        IF v_moved AND io_share IS NOT NULL THEN
+        IF v_moved AND v_share IS NOT NULL THEN
             UPDATE budget SET free = free - out_hold, held = held + out_hold
-            WHERE id = io_share AND free >= out_hold;
+            WHERE id = v_share AND free >= out_hold;
             SET v_moved = ROW_COUNT() = 1;
         END IF;
         IF v_moved THEN
             INSERT INTO transfer (type, debit_budget, debit_bucket, credit_budget, credit_bucket, gpums,
                                   job_id, person_id, month, at_ms, actor, reason, request_key, leg)
-            VALUES ('hold', io_budget, 'free', io_budget, 'held', out_hold, out_job, in_person, in_month,
+            VALUES ('hold', v_budget, 'free', v_budget, 'held', out_hold, out_job, in_person, in_month,
                     in_now, in_actor, 'submit', CONCAT('hold:', out_job), 0);
-            IF io_share IS NOT NULL THEN
+            IF v_share IS NOT NULL THEN
                 INSERT INTO transfer (type, debit_budget, debit_bucket, credit_budget, credit_bucket,
                                       gpums, job_id, person_id, month, at_ms, actor, reason,
                                       request_key, leg)
-                VALUES ('hold', io_share, 'free', io_share, 'held', out_hold, out_job, in_person, in_month,
+                VALUES ('hold', v_share, 'free', v_share, 'held', out_hold, out_job, in_person, in_month,
                         in_now, in_actor, 'submit', CONCAT('hold:', out_job), 1);
             END IF;
             SET io_outcome = 'placed';
             LEAVE place;
         END IF;
         ROLLBACK TO SAVEPOINT placing; -- spent by another submit since it was read
-        SET io_budget = NULL;
     END LOOP;
     SELECT MAX(LEAST(b.free, COALESCE(s.free, b.free))) INTO out_free
     FROM allocation a FORCE INDEX (project_id)
@@ -405,8 +398,8 @@ place: BEGIN
     WHERE a.project_id = in_project AND a.state = 'open' AND a.from_ms <= in_now
       AND in_now < a.until_ms AND (in_allocation = 0 OR a.id = in_allocation);
     SET io_outcome = IF(out_free IS NULL, 'no_allocation', 'no_budget'), out_job = NULL,
-        io_allocation = NULL;
-    CALL job_placed(in_person, in_key, in_hash, io_outcome, out_job, out_hold, out_free, io_allocation);
+        out_allocation = NULL;
+    CALL job_placed(in_person, in_key, in_hash, io_outcome, out_job, out_hold, out_free, out_allocation);
 END;
 
 -- Places one job. outcome: as of job_place_one().
@@ -420,7 +413,7 @@ CREATE PROCEDURE job_place(
 MODIFIES SQL DATA
 BEGIN
     DECLARE v_now BIGINT DEFAULT CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS SIGNED);
-    DECLARE v_project, v_tenant, v_allocation, v_budget, v_share INT UNSIGNED;
+    DECLARE v_project, v_tenant, v_allocation INT UNSIGNED;
     DECLARE v_weight, v_month INT;
     DECLARE v_job BIGINT UNSIGNED;
     DECLARE v_hold, v_free, v_value, v_there BIGINT;
@@ -439,8 +432,8 @@ BEGIN
     CALL job_place_one(in_person, in_key, in_hash, v_project, in_allocation, in_kind, in_name, in_nodes,
                        in_gpus_per_node, in_gpu_type, in_cpus, in_memory, in_limit_ms, in_checkpoint,
                        in_interval_ms, in_retries, in_priority, in_spec, v_tenant, v_actor, v_weight,
-                       v_month, v_now, 0, v_outcome, v_allocation, v_budget, v_share, v_job, v_hold,
-                       v_free, v_scope, v_value, v_there, v_text);
+                       v_month, v_now, v_outcome, v_job, v_hold, v_free, v_allocation, v_scope, v_value,
+                       v_there, v_text);
     COMMIT;
     SELECT v_outcome AS outcome, v_job AS job_id, v_hold AS hold_gpums, v_free AS free_gpums,
            v_allocation AS allocation_id, v_scope AS limit_scope, v_value AS limit_value,
@@ -453,8 +446,7 @@ CREATE PROCEDURE job_place_many(IN in_asks LONGTEXT)
 MODIFIES SQL DATA
 BEGIN
     DECLARE v_now BIGINT DEFAULT CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS SIGNED);
-    DECLARE v_person, v_project, v_tenant, v_wanted INT UNSIGNED DEFAULT 0;
-    DECLARE v_allocation, v_budget, v_share INT UNSIGNED;
+    DECLARE v_person, v_project, v_tenant, v_allocation INT UNSIGNED DEFAULT 0;
     DECLARE v_weight, v_month INT;
     DECLARE v_job BIGINT UNSIGNED;
     DECLARE v_hold, v_free, v_value, v_there BIGINT;
@@ -483,20 +475,13 @@ BEGIN
             SET v_person = a.person, v_name = a.project, v_type = a.gpu_type;
             CALL job_asker(v_person, v_name, v_type, v_now, v_project, v_tenant, v_actor, v_weight,
                            v_refusal);
-            SET v_budget = NULL;
-        END IF;
-        IF a.allocation != v_wanted THEN
-            SET v_wanted = a.allocation, v_budget = NULL;
         END IF;
         SET v_outcome = v_refusal;
         CALL job_place_one(a.person, a.request_key, a.hash, v_project, a.allocation, a.kind, a.name,
                            a.nodes, a.gpus, a.gpu_type, a.cpus, a.memory, a.limit_ms, a.checkpoint,
                            a.interval_ms, a.retries, a.priority, a.spec, v_tenant, v_actor, v_weight,
-                           v_month, v_now, v_hold, v_outcome, v_allocation, v_budget, v_share, v_job,
-                           v_hold, v_free, v_scope, v_value, v_there, v_text);
-        IF v_outcome != 'placed' THEN
-            SET v_budget = NULL;
-        END IF;
+                           v_month, v_now, v_outcome, v_job, v_hold, v_free, v_allocation, v_scope,
+                           v_value, v_there, v_text);
         SET v_rows = CONCAT(v_rows, IF(v_rows = '', '', ','),
                             JSON_ARRAY(v_outcome, v_job + 0, v_hold + 0, v_free + 0, v_allocation + 0,
                                        v_scope, v_value + 0, v_there + 0, v_text)); -- + 0: as numbers
