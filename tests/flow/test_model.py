@@ -15,7 +15,7 @@ from model import Allocation, Budget, Model
 from probes import Probe
 
 SEED = int(os.environ.get("FIREFLY_SEED", "20261101"))
-SEQUENCES = int(os.environ.get("FIREFLY_SEQUENCES", "10000"))
+SEQUENCES = int(os.environ.get("FIREFLY_SEQUENCES", "2000"))
 WORKERS = 4
 STEPS = 12
 COMPARE_EVERY = 250
