@@ -10,6 +10,7 @@
 #ifndef FF_DAEMON_BOOKS_H
 #define FF_DAEMON_BOOKS_H
 
+#include "runner/base/loop.h"
 #include "runner/base/work.h"
 #include "runner/daemon/seal.h"
 #include "runner/daemon/supervise.h"

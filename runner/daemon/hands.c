@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* One job's next step, done: what step_next() decides becomes one journal operation or one
+/* One job's next step, done: what step_next() decides becomes one operation of the store or one
  * question to the executor. At most one of each is under way per job; when it is answered, the
  * next step is asked for. Answers are matched by number and generation, so that a reset needs
  * to cancel nothing. */
@@ -9,8 +9,6 @@
 #include <string.h>
 
 #include "runner/base/log.h"
-#include "runner/base/now.h"
-#include "runner/base/random.h"
 #include "runner/base/xnew.h"
 #include "runner/daemon/ends.h"
 #include "runner/daemon/step.h"
@@ -18,16 +16,7 @@
 
 enum { RETRY_MS = 1000, OVERDUE_MS = 60000, UNREADABLE_MAX = 3 };
 
-static void on_journal_run(void *db, void *arg)
-{
-    struct journal_op *op = arg;
-    if (!db)
-        op->status = err_set(&op->why, -ENOTCONN, "database: no connection");
-    else
-        journal_run(db, op);
-}
-
-static void on_journaled(int status, void *arg);
+static void on_written(struct journal_op *op);
 static void launch(struct supervisor *s, struct live *job, const char *spec);
 
 /* Whose operation it is: found again by number when the answer comes. */
@@ -68,18 +57,12 @@ static struct live *owner_done(struct owner *o)
     return job;
 }
 
-static void drop_op(void *arg)
-{
-    struct journal_op *op = arg;
-    owner_free(op->owner);
-    journal_op_free(op);
-}
-
 static struct journal_op *op_new(struct supervisor *s, struct live *job, enum journal_kind kind,
                                  enum job_event event)
 {
     struct journal_op *op = xnew(struct journal_op);
     op->owner = owner_new(s, job);
+    op->done = on_written;
     op->kind = kind;
     op->epoch = s->epoch;
     op->job = job->id;
@@ -87,33 +70,36 @@ static struct journal_op *op_new(struct supervisor *s, struct live *job, enum jo
     op->attempt = job->attempt.id;
     op->event = event;
     op->state = job_next(job->state, event);
-    op->at_ms = now_ms();
+    op->at_ms = wall_now(s);
     op->exit_code = -1;
     op->rules = &s->conf.refund;
     return op;
 }
 
-static void journal_start(struct supervisor *s, struct live *job, struct journal_op *op)
+static void ask_store(struct supervisor *s, struct live *job, struct journal_op *op)
 {
     job->is_busy = true;
-    work_start(s->journal, on_journal_run, on_journaled, drop_op, op);
+    FP("store.asking");
+    s->world.store->ops->write(s->world.store, op);
 }
 
 /* What failed is tried again in a second. */
-static void try_again(struct live *job, const char *what, const struct err *why)
+static void try_again(const struct supervisor *s, struct live *job, const char *what,
+                      const struct err *why)
 {
-    int64_t now = now_mono_ms();
+    int64_t now = mono_now(s);
     job->retry_at_ms = now + RETRY_MS;
     if (trouble_is_news(&job->told, why, now))
         log_warning("job %lld: %s: %s", (long long)job->id, what, why->text);
 }
 
-/* A worker of the journal's failed: what no repeat can mend is left alone. */
-static void note_failure(struct live *job, int status, const char *what, const struct err *why)
+/* The store failed: what no repeat can mend is left alone. */
+static void note_failure(const struct supervisor *s, struct live *job, int status,
+                         const char *what, const struct err *why)
 {
     job->is_busy = false;
     if (status != -EBADE) {
-        try_again(job, what, why);
+        try_again(s, job, what, why);
         return;
     }
     job->is_damaged = true;
@@ -128,13 +114,14 @@ static void on_launched(const struct exec_answer *answer, void *arg)
 {
     struct supervisor *s = ((struct owner *)arg)->s;
     struct live *job = owner_done(arg);
+    FP("launch.answered");
     if (!job)
         return;
     job->is_asking = false;
     job->is_refused = answer->is_refused;
     job->is_fault = answer->is_fault;
     if (answer->status < 0) {
-        try_again(job, "start", &answer->why);
+        try_again(s, job, "start", &answer->why);
         job->trouble = answer->why;
     }
     hands_advance(s, job);
@@ -144,12 +131,13 @@ static void on_stopped(const struct exec_answer *answer, void *arg)
 {
     struct supervisor *s = ((struct owner *)arg)->s;
     struct live *job = owner_done(arg);
+    FP("stop.answered");
     if (!job)
         return;
     job->is_asking = false;
     job->is_stopped = answer->status == 0;
     if (answer->status < 0) {
-        try_again(job, "stop", &answer->why);
+        try_again(s, job, "stop", &answer->why);
         return;
     }
     hands_advance(s, job);
@@ -159,12 +147,13 @@ static void on_limited(const struct exec_answer *answer, void *arg)
 {
     struct supervisor *s = ((struct owner *)arg)->s;
     struct live *job = owner_done(arg);
+    FP("limit.answered");
     if (!job)
         return;
     job->is_asking = false;
     job->attempt.is_ending = answer->status == -EALREADY;
     if (answer->status < 0)
-        try_again(job, "new limit", &answer->why);
+        try_again(s, job, "new limit", &answer->why);
     supervisor_knock(s); /* whoever asked for it waits for an answer */
 }
 
@@ -172,115 +161,51 @@ static void on_forgotten(const struct exec_answer *answer, void *arg)
 {
     struct supervisor *s = ((struct owner *)arg)->s;
     struct live *job = owner_done(arg);
+    FP("forget.answered");
     if (!job)
         return;
     job->is_asking = false;
     if (answer->status < 0 && answer->status != -ENOENT) {
-        try_again(job, "clean", &answer->why);
+        try_again(s, job, "clean", &answer->why);
         return;
     }
     if (job_state_is_final(job->state))
         live_remove(s->jobs, job);
     else
-        job->attempt = (struct live_attempt){0}; /* an attempt that never ran is gone whole */
-    supervisor_knock(s);                         /* its GPUs are free now */
+        live_forget_attempt(job); /* one that never ran is gone whole */
+    supervisor_knock(s);          /* its GPUs are free now */
 }
 
 /* ---- the steps */
 
-static size_t gpus_of(const struct supervisor *s, const struct live *job,
-                      struct agent_gpu out[AGENT_GPUS_MAX])
-{
-    uint64_t gpus = live_place_gpus(job->attempt.place, s->conf.node.name);
-    size_t n = 0;
-    for (int i = 0; i < PLAN_GPUS_MAX; i++)
-        if (gpus >> i & 1)
-            out[n++] = s->conf.gpus[i];
-    return n;
-}
-
-/* What it asked for, or else this node's in proportion to its GPUs; never more than there is.
- * */
-static int64_t portion(int64_t asked, int64_t there, const struct supervisor *s, int64_t gpus)
-{
-    int64_t all = s->conf.node.gpus ? s->conf.node.gpus : 1;
-    int64_t n = asked ? asked : there * gpus / all;
-    return n > there ? there : n > 0 ? n : 1;
-}
-
 static void launch(struct supervisor *s, struct live *job, const char *spec)
 {
-    struct exec_ask *ask = xnew(struct exec_ask);
-    struct agent_start *call = &ask->call;
-    supervise_account(&job->account, s->own_uid, &call->account);
-    call->token = job->attempt.token;
-    call->job = job->id;
-    call->attempt = job->attempt.no;
-    call->project = job->project;
-    call->gpu_count = gpus_of(s, job, call->gpus);
-    call->nodes[0] = s->conf.node.name;
-    call->node_count = 1;
-    call->cpus = portion(job->cpus, s->conf.node.cpus, s, (int64_t)call->gpu_count);
-    call->memory_bytes =
-        portion(job->memory_bytes, s->conf.node.memory_bytes, s, (int64_t)call->gpu_count);
-    call->limit_ms = job->time_limit_ms - job->spent_ms;
-    call->grace_ms = s->conf.grace_ms;
-    call->log_max = s->conf.log_max_bytes;
-    call->resume = job->attempt.no > 1 && job->spent_ms > 0;
-    ask->spec = spec;
+    struct exec_ask ask = {.token = job->attempt.token,
+                           .job = job->id,
+                           .attempt = job->attempt.no,
+                           .project = job->project,
+                           .place = &job->attempt.place,
+                           .nodes = job->nodes,
+                           .gpus_per_node = job->gpus_per_node,
+                           .gpu_type = job->gpu_type,
+                           .cpus = job->cpus,
+                           .memory_bytes = job->memory_bytes,
+                           .limit_ms = job->time_limit_ms - job->spent_ms,
+                           .grace_ms = s->conf.grace_ms,
+                           .log_max = s->conf.log_max_bytes,
+                           .resume = job->attempt.no > 1 && job->spent_ms > 0,
+                           .spec = spec};
+    supervise_account(&job->account, s->own_uid, &ask.account);
     job->is_asking = true;
     job->is_refused = false;
-    s->executor->ops->start(s->executor, ask, on_launched, owner_new(s, job));
-    free(ask);
+    FP("launch.asking");
+    s->world.executor->ops->start(s->world.executor, &ask, on_launched, owner_new(s, job));
 }
 
 /* After a restart the request is read again before the attempt is launched again. */
-struct relaunch {
-    struct owner *owner;
-    int64_t job;
-    char *spec;
-    int status;
-    struct err why;
-};
-
-static void on_spec_run(void *db, void *arg)
-{
-    struct relaunch *l = arg;
-    l->status = db ? journal_spec(db, l->job, &l->spec, &l->why)
-                   : err_set(&l->why, -ENOTCONN, "database: no connection");
-}
-
-static void drop_relaunch(void *arg)
-{
-    struct relaunch *l = arg;
-    if (l->owner)
-        owner_free(l->owner);
-    free(l->spec);
-    free(l);
-}
-
-static void on_spec(int status, void *arg)
-{
-    struct relaunch *l = arg;
-    struct supervisor *s = l->owner->s;
-    struct live *job = owner_done(TAKE(l->owner));
-    int r = status < 0 ? err_set(&l->why, status, "too much to do") : l->status;
-    if (job && r < 0) {
-        note_failure(job, r, "its request", &l->why);
-    } else if (job) {
-        job->is_busy = false;
-        launch(s, job, l->spec);
-    }
-    drop_relaunch(l);
-}
-
 static void relaunch(struct supervisor *s, struct live *job)
 {
-    struct relaunch *l = xnew(struct relaunch);
-    l->owner = owner_new(s, job);
-    l->job = job->id;
-    job->is_busy = true;
-    work_start(s->journal, on_spec_run, on_spec, drop_relaunch, l);
+    ask_store(s, job, op_new(s, job, JOURNAL_READ, JOB_EVENTS));
 }
 
 static void write_started(struct supervisor *s, struct live *job,
@@ -288,28 +213,28 @@ static void write_started(struct supervisor *s, struct live *job,
 {
     struct journal_op *op = op_new(s, job, JOURNAL_MOVE, EVENT_STARTED);
     op->at_ms = exec->started_ms;
-    journal_start(s, job, op);
+    ask_store(s, job, op);
 }
 
 static void write_not_started(struct supervisor *s, struct live *job)
 {
     struct journal_op *op = op_new(s, job, JOURNAL_MOVE, EVENT_NOT_STARTED);
     snprintf(op->note, sizeof(op->note), "%.480s", job->trouble.text);
-    journal_start(s, job, op);
+    ask_store(s, job, op);
 }
 
 static void write_end(struct supervisor *s, struct live *job, const struct exec_status *exec)
 {
     struct journal_op *op = op_new(s, job, JOURNAL_END, EVENT_ENDED);
     ends_attempt(op, job, exec);
-    journal_start(s, job, op);
+    ask_store(s, job, op);
 }
 
 static void write_charge(struct supervisor *s, struct live *job)
 {
     struct journal_op *op = op_new(s, job, JOURNAL_CHARGE, JOB_EVENTS);
     ends_month(op, job, s->month_began_ms);
-    journal_start(s, job, op);
+    ask_store(s, job, op);
 }
 
 static void write_finish(struct supervisor *s, struct live *job)
@@ -317,7 +242,7 @@ static void write_finish(struct supervisor *s, struct live *job)
     struct journal_op *op = op_new(s, job, JOURNAL_FINISH, JOB_EVENTS);
     ends_job(op, job);
     op->attempt = 0;
-    journal_start(s, job, op);
+    ask_store(s, job, op);
 }
 
 static void give_up(struct supervisor *s, struct live *job)
@@ -332,7 +257,7 @@ static void give_up(struct supervisor *s, struct live *job)
     else
         snprintf(op->note, 200, "%.199s",
                  job->cancel_note[0] ? job->cancel_note : "cancelled while it waited");
-    journal_start(s, job, op);
+    ask_store(s, job, op);
 }
 
 /* ---- answers of the journal */
@@ -356,8 +281,10 @@ static void apply_end(struct live *job, const struct journal_op *op)
     say_end(job, op->last_note);
 }
 
-static void apply(struct live *job, const struct journal_op *op)
+static void apply(const struct supervisor *s, struct live *job, const struct journal_op *op)
 {
+    if (op->kind == JOURNAL_READ)
+        return;
     if (op->kind == JOURNAL_CHARGE) {
         job->attempt.charged_until_ms = op->month_began_ms;
         return;
@@ -377,7 +304,7 @@ static void apply(struct live *job, const struct journal_op *op)
     case EVENT_NOT_STARTED:
         job->refusals++;
         job->is_refused = false;
-        job->retry_at_ms = now_mono_ms() + RETRY_MS;
+        job->retry_at_ms = mono_now(s) + RETRY_MS;
         log_warning("job %lld: not started (%d of %d): %s", (long long)job->id, job->refusals,
                     STEP_REFUSALS_MAX, job->trouble.text);
         break;
@@ -399,29 +326,39 @@ static void apply(struct live *job, const struct journal_op *op)
     }
 }
 
-static void on_journaled(int status, void *arg)
+/* How the log names what failed. */
+static const char *name_of(const struct journal_op *op)
 {
-    struct journal_op *op = arg;
+    return op->kind == JOURNAL_CHARGE ? "month's charge"
+           : op->kind == JOURNAL_READ ? "its request"
+                                      : job_event_name(op->event);
+}
+
+static void go_on(struct supervisor *s, struct live *job, const struct journal_op *op)
+{
+    job->is_busy = false;
+    apply(s, job, op);
+    if (op->event == EVENT_ATTEMPT && job->is_cancelled)
+        job->is_refused = true; /* nobody was asked: nothing runs */
+    else if (op->spec)
+        launch(s, job, op->spec);
+    hands_advance(s, job);
+}
+
+static void on_written(struct journal_op *op)
+{
     struct supervisor *s = ((struct owner *)op->owner)->s;
-    struct live *job = owner_done(TAKE(op->owner));
-    int r = status < 0 ? err_set(&op->why, status, "too much to do") : op->status;
+    struct live *job = owner_done(op->owner);
     /* whether an attempt was written decides whose the GPUs are: in doubt all is read anew */
-    bool is_doubtful = r == -EPERM || (r < 0 && r != -EBADE && op->event == EVENT_ATTEMPT);
-    if (job && is_doubtful) {
+    bool is_doubtful = op->status == -EPERM ||
+                       (op->status < 0 && op->status != -EBADE && op->event == EVENT_ATTEMPT);
+    FP("store.answered");
+    if (job && is_doubtful)
         supervisor_reset(s, op->why.text);
-    } else if (job && r < 0) {
-        note_failure(job, r,
-                     op->kind == JOURNAL_CHARGE ? "month's charge" : job_event_name(op->event),
-                     &op->why);
-    } else if (job) {
-        job->is_busy = false;
-        apply(job, op);
-        if (op->event == EVENT_ATTEMPT && job->is_cancelled)
-            job->is_refused = true; /* nobody was asked: nothing runs */
-        else if (op->event == EVENT_ATTEMPT)
-            launch(s, job, op->spec);
-        hands_advance(s, job);
-    }
+    else if (job && op->status < 0)
+        note_failure(s, job, op->status, name_of(op), &op->why);
+    else if (job)
+        go_on(s, job, op);
     journal_op_free(op);
 }
 
@@ -440,7 +377,9 @@ static void forget(struct supervisor *s, struct live *job)
         return;
     }
     job->is_asking = true;
-    s->executor->ops->forget(s->executor, job->attempt.token, on_forgotten, owner_new(s, job));
+    FP("forget.asking");
+    s->world.executor->ops->forget(s->world.executor, job->attempt.token, on_forgotten,
+                                   owner_new(s, job));
 }
 
 /* What the executor knows of the attempt, and what it metered last. A record that stays
@@ -449,9 +388,9 @@ static bool look_at(struct supervisor *s, struct live *job, struct exec_status *
 {
     struct err why;
     struct live_attempt *a = &job->attempt;
-    int r = s->executor->ops->poll(s->executor, a->token, out, &why);
+    int r = s->world.executor->ops->poll(s->world.executor, a->token, out, &why);
     if (r < 0 && ++a->unreadable < UNREADABLE_MAX) {
-        try_again(job, "its record", &why);
+        try_again(s, job, "its record", &why);
         return false;
     }
     if (r < 0) {
@@ -471,8 +410,10 @@ static void ask_stop(struct supervisor *s, struct live *job)
 {
     const char *cause = job->cancel_cause[0] ? job->cancel_cause : "cancelled";
     job->is_asking = true;
-    s->executor->ops->stop(s->executor, job->attempt.token, job->is_cancelled ? cause : "limit",
-                           s->conf.grace_ms, on_stopped, owner_new(s, job));
+    FP("stop.asking");
+    s->world.executor->ops->stop(s->world.executor, job->attempt.token,
+                                 job->is_cancelled ? cause : "limit", s->conf.grace_ms,
+                                 on_stopped, owner_new(s, job));
 }
 
 static void ask_limit(struct supervisor *s, struct live *job)
@@ -481,8 +422,9 @@ static void ask_limit(struct supervisor *s, struct live *job)
     log_info("job %lld: its attempt may run %lld s", (long long)job->id,
              (long long)(limit_ms / 1000));
     job->is_asking = true;
-    s->executor->ops->limit(s->executor, job->attempt.token, limit_ms, on_limited,
-                            owner_new(s, job));
+    FP("limit.asking");
+    s->world.executor->ops->limit(s->world.executor, job->attempt.token, limit_ms, on_limited,
+                                  owner_new(s, job));
 }
 
 /* False: nothing can be decided now. */
@@ -549,7 +491,7 @@ static void take_step(struct supervisor *s, struct live *job, enum step step,
 void hands_advance(struct supervisor *s, struct live *job)
 {
     struct step_facts f;
-    if (job->is_busy || s->phase != PHASE_ACTIVE || now_mono_ms() < job->retry_at_ms)
+    if (job->is_busy || s->phase != PHASE_ACTIVE || mono_now(s) < job->retry_at_ms)
         return;
     if (has_traces(job) && !job->is_asking && !job_state_is_final(job->state))
         forget(s, job);
@@ -557,25 +499,40 @@ void hands_advance(struct supervisor *s, struct live *job)
         take_step(s, job, step_next(&f), &f.exec);
 }
 
+static void take_place(const struct plan_snapshot *snapshot, const struct plan_decision *d,
+                       struct live_attempt *a)
+{
+    a->place.slots = xnew_array(struct exec_slot, d->slot_count);
+    a->place.count = d->slot_count;
+    for (size_t i = 0; i < d->slot_count; i++) {
+        struct exec_slot *slot = &a->place.slots[i];
+        snprintf(slot->node, sizeof(slot->node), "%s", snapshot->nodes[d->slots[i].node].name);
+        slot->gpus = d->slots[i].gpus;
+        a->gpus += __builtin_popcountll(slot->gpus);
+    }
+}
+
 void hands_start(struct supervisor *s, struct live *job, const struct plan_snapshot *snapshot,
                  const struct plan_decision *d)
 {
     struct live_attempt *a = &job->attempt;
-    *a = (struct live_attempt){.exit_code = -1};
-    random_hex(a->token, 16);
-    if (live_place_write(snapshot, d, a->place) < 0) {
+    live_forget_attempt(job);
+    take_place(snapshot, d, a);
+    s->world.token(a->token, s->world.arg);
+    snprintf(a->executor, sizeof(a->executor), "%s", s->world.executor->ops->name);
+    struct journal_op *op = op_new(s, job, JOURNAL_ATTEMPT, EVENT_ATTEMPT);
+    if (exec_place_write(&a->place, op->place) < 0) {
         log_error("job %lld: its place is too long to write down", (long long)job->id);
+        owner_free(op->owner);
+        journal_op_free(op);
+        live_forget_attempt(job);
         return;
     }
-    for (size_t i = 0; i < d->slot_count; i++)
-        a->gpus += __builtin_popcountll(d->slots[i].gpus);
-    struct journal_op *op = op_new(s, job, JOURNAL_ATTEMPT, EVENT_ATTEMPT);
     snprintf(op->token, sizeof(op->token), "%s", a->token);
-    snprintf(op->place, sizeof(op->place), "%s", a->place);
     snprintf(op->gpu_type, sizeof(op->gpu_type), "%s",
              snapshot->nodes[d->slots[0].node].gpu_type);
-    op->executor = s->executor->ops->name;
+    op->executor = s->world.executor->ops->name;
     op->gpus = a->gpus;
     op->weight_permille = job->weight_permille;
-    journal_start(s, job, op);
+    ask_store(s, job, op);
 }

@@ -19,16 +19,18 @@ void journal_op_free(struct journal_op *op)
     free(op);
 }
 
-int journal_spec(struct db *db, int64_t job, char **out_spec, struct err *e)
+static int read_spec(struct db *db, struct journal_op *op)
 {
     AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int r = db_select(db, SQL_RUNNER_SPEC, DB_ARGS(DB_I64(job)), &rows, e);
+    int r = db_select(db, SQL_RUNNER_SPEC, DB_ARGS(DB_I64(op->job)), &rows, &op->why);
     if (r < 0)
         return r;
-    r = db_rows_next(rows, e);
+    r = db_rows_next(rows, &op->why);
     if (r <= 0)
-        return r < 0 ? r : err_set(e, -EBADE, "job %lld: has no request", (long long)job);
-    *out_spec = xdup(db_rows_text(rows, 0));
+        return r < 0
+                   ? r
+                   : err_set(&op->why, -EBADE, "job %lld: has no request", (long long)op->job);
+    op->spec = xdup(db_rows_text(rows, 0));
     return 0;
 }
 
@@ -58,7 +60,7 @@ static int run_attempt(struct db *db, struct journal_op *op)
     struct attempt_made made = {0};
     int r = real_weight(db, op);
     if (r == 0)
-        r = journal_spec(db, op->job, &op->spec, &op->why);
+        r = read_spec(db, op);
     ask.weight_permille = op->weight_permille;
     if (r == 0)
         r = ledger_attempt(db, op->epoch, &ask, &made, &op->why);
@@ -243,6 +245,8 @@ static int run(struct db *db, struct journal_op *op)
         return run_finish(db, op);
     case JOURNAL_CHARGE:
         return run_charge(db, op);
+    case JOURNAL_READ:
+        return read_spec(db, op);
     }
     return -EINVAL;
 }

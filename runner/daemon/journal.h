@@ -19,11 +19,13 @@ enum journal_kind {
     JOURNAL_END,    /* the attempt's end; and all the rest, where one transaction does it */
     JOURNAL_FINISH, /* post the charges of all attempts, give back, then the final event */
     JOURNAL_CHARGE, /* post the months that ended while the attempt runs: no event */
+    JOURNAL_READ,   /* the request alone */
 };
 
 /* One move of one job. Texts are copies: the worker shares nothing with the loop. */
 struct journal_op {
-    void *owner; /* the loop's own; the worker leaves it alone */
+    void *owner; /* the loop's own, as `done` is; the worker leaves them alone */
+    void (*done)(struct journal_op *op); /* from the loop; frees it */
     enum journal_kind kind;
     int64_t epoch, job, seq, attempt;
     int64_t attempt_no; /* ATTEMPT: out */
@@ -32,8 +34,8 @@ struct journal_op {
     int64_t at_ms;        /* CHARGE: when run_ms was metered */
     char note[500];
 
-    char token[33], place[LIVE_PLACE_MAX + 1],
-        gpu_type[33]; /* ATTEMPT: type of the GPUs it got */
+    char token[33], place[EXEC_PLACE_MAX + 1];
+    char gpu_type[33]; /* ATTEMPT: type of the GPUs it got */
     const char *executor;
     int64_t gpus, weight_permille;      /* ATTEMPT: out, the real weight */
     int64_t run_ms, limit_ms, spent_ms; /* END, CHARGE: the limit is the job's, with what its
@@ -52,12 +54,9 @@ struct journal_op {
 
     int status;
     struct err why;
-    char *spec; /* ATTEMPT: the canonical request; freed with the operation */
+    char *spec; /* ATTEMPT, READ: the canonical request; freed with the operation */
 };
 void journal_op_free(struct journal_op *op);
 void journal_run(struct db *db, struct journal_op *op);
-
-/* Reads the canonical request of a job. Caller frees *out_spec. -EBADE: it has none. */
-int journal_spec(struct db *db, int64_t job, char **out_spec, struct err *e);
 
 #endif

@@ -12,11 +12,9 @@
 
 #include "runner/base/err.h"
 #include "runner/daemon/trouble.h"
+#include "runner/exec/place.h"
 #include "runner/job/job.h"
-#include "runner/proto/agent_calls.h"
 #include "runner/sched/plan.h"
-
-enum { LIVE_PLACE_MAX = 2000, LIVE_SLOTS_MAX = 64 };
 
 struct live_account {
     char name[65], gids[1001];
@@ -26,7 +24,8 @@ struct live_account {
 struct live_attempt {
     int64_t id, no; /* id 0: there is none */
     char token[33];
-    char place[LIVE_PLACE_MAX + 1]; /* JSON, as stored */
+    char executor[17];
+    struct exec_place place;
     int64_t gpus, weight_permille, started_ms;
     int64_t limit_ms; /* of its run time, as last seen in the executor; 0: not known */
     bool is_ending;   /* its supervisor takes no other limit any more */
@@ -68,7 +67,10 @@ struct live {
 struct live_table;
 struct live_table *live_table_new(void);
 void live_table_free(struct live_table *t);
-struct live *live_add(struct live_table *t, int64_t id); /* NULL if it is there already */
+void live_table_clear(struct live_table *t);
+/* Takes the copy over, unless the job is there already: then NULL, and it stays the caller's. */
+struct live *live_add(struct live_table *t, struct live *copy);
+void live_free(struct live *job);
 struct live *live_find(const struct live_table *t, int64_t id);
 void live_remove(struct live_table *t, struct live *job);
 size_t live_count(const struct live_table *t);
@@ -77,10 +79,7 @@ size_t live_count(const struct live_table *t);
  * after. */
 struct live *live_next(const struct live_table *t, const struct live *after);
 
-/* The place of an attempt as stored: {"nodes":[{"name":"n1","gpus":[0,1]}]}. */
-int live_place_write(const struct plan_snapshot *s, const struct plan_decision *d,
-                     char out[LIVE_PLACE_MAX + 1]);
-/* The GPUs that `place` takes on the node of this name. */
-uint64_t live_place_gpus(const char *place, const char *node);
+/* It has no attempt any more. */
+void live_forget_attempt(struct live *job);
 
 #endif

@@ -24,13 +24,14 @@ static void read_attempt(const struct db_rows *rows, struct live_attempt *a)
     a->id = db_rows_i64(rows, 18);
     a->no = db_rows_i64(rows, 19);
     copy(a->token, sizeof(a->token), db_rows_text(rows, 20));
-    copy(a->place, sizeof(a->place), db_rows_text(rows, 21));
+    exec_place_read(db_rows_text(rows, 21), &a->place);
     a->gpus = db_rows_i64(rows, 22);
     a->weight_permille = db_rows_i64(rows, 23);
     a->started_ms = db_rows_i64(rows, 24);
     copy(a->cause, sizeof(a->cause), db_rows_text(rows, 26));
     a->exit_code = db_rows_is_null(rows, 27) ? -1 : (int)db_rows_i64(rows, 27);
     a->signal_no = (int)db_rows_i64(rows, 28);
+    copy(a->executor, sizeof(a->executor), db_rows_text(rows, 33));
 }
 
 /* The columns of RUNNER_JOBS. */
@@ -107,16 +108,29 @@ static struct look_request read_request(const struct db_rows *rows)
     return r;
 }
 
-static int read_requests(struct db *db, struct look *look)
+static int read_request_page(struct db *db, struct look *look, int64_t after)
 {
     AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int r = db_select(db, SQL_REQUESTS_OPEN, DB_NO_ARGS, &rows, &look->why);
+    int r = db_select(db, SQL_REQUESTS_OPEN, DB_ARGS(DB_I64(after)), &rows, &look->why);
     while (r >= 0 && (r = db_rows_next(rows, &look->why)) > 0) {
         size_t n = look->request_count++;
         look->requests = xgrow(look->requests, n + 1, sizeof(*look->requests));
         look->requests[n] = read_request(rows);
     }
     return r < 0 ? r : 0;
+}
+
+/* All that are open, page after page: those about jobs that were left alone stay open, however
+ * many they are, and hide none that came later. */
+static int read_requests(struct db *db, struct look *look)
+{
+    for (;;) {
+        size_t before = look->request_count;
+        int64_t last = before ? look->requests[before - 1].id : 0;
+        int r = read_request_page(db, look, last);
+        if (r < 0 || look->request_count == before)
+            return r;
+    }
 }
 
 static int read_rules(struct db *db, struct look *look)
@@ -135,6 +149,15 @@ static int read_rules(struct db *db, struct look *look)
     return r < 0 ? r : 0;
 }
 
+static int write_node(struct db *db, struct look *look, const struct exec_node *n)
+{
+    return db_exec(db, SQL_NODE_SEEN,
+                   DB_ARGS(DB_STR(n->name), DB_STR(look->executor), DB_STR(n->gpu_type),
+                           DB_I64(n->gpus), DB_I64(n->cpus), DB_I64(n->memory_bytes),
+                           DB_STR(n->enforced)),
+                   NULL, &look->why);
+}
+
 static int write_back(struct db *db, struct look *look)
 {
     int r = 0;
@@ -147,13 +170,8 @@ static int write_back(struct db *db, struct look *look)
                     DB_ARGS(DB_STR(look->answers[i].is_done ? "done" : "refused"),
                             DB_STR(look->answers[i].note), DB_I64(look->answers[i].request)),
                     NULL, &look->why);
-    const struct look_node *n = &look->node;
-    if (r == 0 && look->has_node)
-        r = db_exec(db, SQL_NODE_SEEN,
-                    DB_ARGS(DB_STR(n->name), DB_STR(n->executor), DB_STR(n->gpu_type),
-                            DB_I64(n->gpus), DB_I64(n->cpus), DB_I64(n->memory_bytes),
-                            DB_STR(n->enforced)),
-                    NULL, &look->why);
+    for (size_t i = 0; r == 0 && i < look->node_count; i++)
+        r = write_node(db, look, &look->nodes[i]);
     return r;
 }
 
@@ -185,8 +203,9 @@ void look_free(struct look *look)
         return;
     for (struct live *j = look->jobs, *next; j; j = next) {
         next = j->next;
-        free(j);
+        live_free(j);
     }
+    free(look->nodes);
     free(look->requests);
     free(look->rules);
     free(look);

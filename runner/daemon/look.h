@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* One look at the database: renew the lease, see what is new in the queue and what people ask,
- * and write back why jobs wait. Carried out by the journal's worker; shares nothing with the
+ * and write back why jobs wait. Carried out by the store (store.h); shares nothing with the
  * loop.
  */
 #ifndef FF_DAEMON_LOOK_H
@@ -9,6 +9,7 @@
 #include "quota/ledger.h"
 #include "runner/daemon/live.h"
 #include "runner/daemon/wish.h"
+#include "runner/exec/executor.h"
 
 enum { LOOK_WAITS_MAX = 256, LOOK_ANSWERS_MAX = 64 };
 
@@ -32,12 +33,6 @@ struct look_answer {
     char note[WISH_NOTE_MAX + 1];
 };
 
-struct look_node {
-    const char *name, *executor, *gpu_type;
-    int64_t gpus, cpus, memory_bytes;
-    char enforced[500];
-};
-
 struct look {
     /* in */
     void *owner;
@@ -49,14 +44,16 @@ struct look {
     size_t wait_count;
     struct look_answer answers[LOOK_ANSWERS_MAX];
     size_t answer_count;
-    bool has_node;
-    struct look_node node; /* a copy; its texts outlive the look */
+    const char *executor;
+    struct exec_node *nodes; /* to be written down; owned by the look */
+    size_t node_count;
+    void (*done)(struct look *look); /* from the loop; frees it */
 
     /* out */
     int status;
     struct err why;
     struct lease lease;
-    struct live *jobs; /* a list of copies, owned by the look */
+    struct live *jobs; /* a list of copies, owned by the look; a taken one leaves it */
     struct look_request *requests;
     size_t request_count;
     struct cap_rule *rules; /* GPUs at once */

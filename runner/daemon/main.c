@@ -23,8 +23,10 @@
 #include "runner/base/work.h"
 #include "runner/base/xnew.h"
 #include "runner/daemon/books.h"
+#include "runner/daemon/sample.h"
 #include "runner/daemon/serve.h"
-#include "runner/daemon/supervise.h"
+#include "runner/daemon/store.h"
+#include "runner/exec/local.h"
 #include "runner/gpu/gpu.h"
 
 enum { QUEUE_MAX = 20000, CLERK_QUEUE_MAX = 4, UIDS_MAX = 16, HOLDER_LEN = 32 };
@@ -69,7 +71,7 @@ struct node_conf {
 static const struct conf_key node_keys[] = {
     {"name", CONF_TEXT, offsetof(struct node_conf, name), "", 0, 64, NULL,
      "this machine's name; the host name if empty"},
-    {"gpus", CONF_INT, offsetof(struct node_conf, gpus), "0", 0, PLAN_GPUS_MAX, NULL,
+    {"gpus", CONF_INT, offsetof(struct node_conf, gpus), "0", 0, AGENT_GPUS_MAX, NULL,
      "declared slots, where NVML finds no GPUs"},
     {"gpu_type", CONF_TEXT, offsetof(struct node_conf, gpu_type), "gpu", 1, 32, NULL,
      "as in the price list"},
@@ -89,12 +91,18 @@ struct runnerd {
     struct db_conf db;
     struct audit_conf audit;
     struct supervise_conf supervise;
-    char holder[HOLDER_LEN + 1], node_name[65];
-    struct gpu *gpus;
+    char holder[HOLDER_LEN + 1];
+    struct exec_node node; /* this machine */
+    struct gpu *found;
+    struct agent_gpu gpus[AGENT_GPUS_MAX]; /* what NVML found, or declared slots */
+    bool has_driver;                       /* the former */
     int lock_fd;
     struct loop *loop;
     struct work_pool *journal;
+    struct world world;
     struct supervisor *supervisor;
+    struct loop_timer *tick;
+    struct sampler *sampler; /* NULL: slots that were only declared */
     struct serve *serve;
     struct seal *seal;
     struct work_pool *clerk; /* the books' worker */
@@ -116,36 +124,42 @@ static int read_conf(struct runnerd *d, const char *path, struct err *e)
 }
 
 /* This machine's GPUs: those that NVML finds, or the slots that the configuration declares. */
+static int read_gpus(struct runnerd *d, int64_t declared, struct err *e)
+{
+    size_t found = 0;
+    int r = gpu_list(&d->found, &found, e);
+    if (r < 0)
+        return r;
+    int64_t count = found ? (int64_t)found : declared;
+    d->has_driver = found > 0;
+    d->node.gpus = count < AGENT_GPUS_MAX ? count : AGENT_GPUS_MAX;
+    for (int64_t i = 0; i < d->node.gpus; i++)
+        d->gpus[i] =
+            found ? (struct agent_gpu){d->found[i].index, d->found[i].device, d->found[i].uuid}
+                  : (struct agent_gpu){.index = i};
+    return 0;
+}
+
 static int read_node(struct runnerd *d, struct err *e)
 {
     struct node_conf n;
-    struct supervise_conf *s = &d->supervise;
-    size_t found = 0;
+    struct exec_node *node = &d->node;
     int r = conf_apply(d->conf, "node", NULL, node_keys, COUNT(node_keys), &n, e);
     if (r == 0)
         r = conf_check(d->conf, foreign_sections, e);
     if (r == 0)
-        r = gpu_list(&d->gpus, &found, e);
+        r = read_gpus(d, n.gpus, e);
     if (r < 0)
         return r;
     if (*n.name)
-        snprintf(d->node_name, sizeof(d->node_name), "%s", n.name);
+        snprintf(node->name, sizeof(node->name), "%s", n.name);
     else
-        gethostname(d->node_name, sizeof(d->node_name) - 1);
-    int64_t count = found ? (int64_t)found : n.gpus;
-    s->node = (struct look_node){.name = d->node_name,
-                                 .executor = "local",
-                                 .gpu_type = n.gpu_type,
-                                 .gpus = count < PLAN_GPUS_MAX ? count : PLAN_GPUS_MAX};
-    s->has_driver = found > 0;
-    s->node.cpus = n.cpus ? n.cpus : sysconf(_SC_NPROCESSORS_ONLN);
-    s->node.memory_bytes = n.memory_bytes
-                               ? n.memory_bytes
-                               : (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
-    for (int64_t i = 0; i < s->node.gpus; i++)
-        s->gpus[i] =
-            found ? (struct agent_gpu){d->gpus[i].index, d->gpus[i].device, d->gpus[i].uuid}
-                  : (struct agent_gpu){.index = i};
+        gethostname(node->name, sizeof(node->name) - 1);
+    snprintf(node->gpu_type, sizeof(node->gpu_type), "%s", n.gpu_type);
+    node->cpus = n.cpus ? n.cpus : sysconf(_SC_NPROCESSORS_ONLN);
+    node->memory_bytes = n.memory_bytes
+                             ? n.memory_bytes
+                             : (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
     return 0;
 }
 
@@ -232,26 +246,59 @@ static void close_db(void *db)
     db_close(db);
 }
 
+static void on_tick(void *arg)
+{
+    struct runnerd *d = arg;
+    struct supervisor_view view;
+    supervisor_tick(d->supervisor);
+    supervisor_view(d->supervisor, &view);
+    if (view.is_unfit)
+        loop_stop(d->loop);
+}
+
+static int start_supervisor(struct runnerd *d, struct err *e)
+{
+    struct exec_local_conf local = {d->runner.agent_socket, d->runner.spool,
+                                    d->runner.call_deadline_ms, &d->node, d->gpus};
+    world_init(&d->world);
+    int r = exec_local_new(d->loop, &local, &d->world.executor, e);
+    if (r < 0)
+        return r;
+    d->world.store = store_db_new(d->journal);
+    d->supervisor = supervisor_new(&d->world, &d->supervise);
+    d->tick = loop_timer_new(d->loop, 0, SUPERVISE_TICK_MS, on_tick, d);
+    if (d->has_driver)
+        d->sampler =
+            sampler_new(d->loop, supervisor_jobs(d->supervisor),
+                        &(struct sampler_conf){
+                            .node = d->node.name, .gpus = d->gpus, .every_ms = SAMPLE_MS});
+    return 0;
+}
+
+static int start_serving(struct runnerd *d, struct err *e)
+{
+    uid_t uids[UIDS_MAX];
+    struct serve_conf serve = {.socket = d->runner.socket,
+                               .logs = d->runner.logs,
+                               .group = (gid_t)-1,
+                               .uids = uids,
+                               .agent = exec_local_client(d->world.executor),
+                               .call_deadline_ms = d->runner.call_deadline_ms};
+    int r = allowed_uids(d, uids, &serve.uid_count, e);
+    if (r == 0)
+        r = socket_group(d, &serve.group, e);
+    return r < 0 ? r : serve_new(d->loop, d->supervisor, d->journal, &serve, &d->serve, e);
+}
+
 static int start(struct runnerd *d, struct err *e)
 {
     AUTO(db_closep) struct db *probe = NULL;
     struct work_local local = {open_db, close_db, &d->db};
-    struct serve_conf serve = {.socket = d->runner.socket,
-                               .logs = d->runner.logs,
-                               .group = (gid_t)-1,
-                               .call_deadline_ms = d->runner.call_deadline_ms};
-    uid_t uids[UIDS_MAX];
     int r = db_open(&d->db, DB_RUNNER, &probe, e); /* a wrong schema or password ends us here */
     if (r == -ENOTCONN)
         log_warning("%s; trying again until it is there", e->text);
     else if (r < 0)
         return r;
-    r = allowed_uids(d, uids, &serve.uid_count, e);
-    if (r == 0)
-        r = socket_group(d, &serve.group, e);
-    if (r < 0)
-        return r;
-    serve.uids = uids;
     r = seal_new(&d->audit, &d->seal, e);
     if (r < 0)
         return r;
@@ -260,9 +307,9 @@ static int start(struct runnerd *d, struct err *e)
                     "key_file: what is changed in them will not be found");
     d->loop = loop_new();
     d->journal = work_pool_new(d->loop, 1, QUEUE_MAX, &local);
-    r = supervisor_new(d->loop, d->journal, &d->supervise, &d->supervisor, e);
+    r = start_supervisor(d, e);
     if (r == 0)
-        r = serve_new(d->loop, d->supervisor, d->journal, &serve, &d->serve, e);
+        r = start_serving(d, e);
     if (r < 0)
         return r;
     d->clerk = work_pool_new(d->loop, 1, CLERK_QUEUE_MAX, &local);
@@ -275,13 +322,19 @@ static void stop(struct runnerd *d)
     work_pool_free(d->clerk);
     books_free(d->books);
     seal_free(d->seal);
-    work_pool_free(d->journal); /* first: what it drops belongs to the two below */
+    work_pool_free(d->journal); /* first: what it drops belongs to those below */
     serve_free(d->serve);
+    sampler_free(d->sampler);
+    loop_timer_free(d->tick);
+    if (d->world.store)
+        d->world.store->ops->free(d->world.store);
+    if (d->world.executor)
+        d->world.executor->ops->free(d->world.executor);
     supervisor_free(d->supervisor);
     loop_free(d->loop);
     if (d->lock_fd >= 0)
         close(d->lock_fd);
-    free(d->gpus);
+    free(d->found);
     conf_free(d->conf);
 }
 
@@ -309,11 +362,8 @@ int main(int argc, char **argv)
         r = take_lock(&d, &why);
     if (r == 0) {
         struct supervise_conf *s = &d.supervise;
-        s->agent_socket = d.runner.agent_socket;
-        s->spool = d.runner.spool;
         s->holder = d.holder;
         s->lease_ms = d.runner.lease_ms;
-        s->call_deadline_ms = d.runner.call_deadline_ms;
         s->grace_ms = d.runner.grace_ms;
         s->log_max_bytes = d.runner.log_max_bytes;
         r = start(&d, &why);
@@ -321,8 +371,8 @@ int main(int argc, char **argv)
     if (r < 0) {
         log_error("%s", why.text);
     } else {
-        log_info("ready: node %s, %lld GPUs (%s)", d.node_name,
-                 (long long)d.supervise.node.gpus, d.supervise.node.gpu_type);
+        log_info("ready: node %s, %lld GPUs (%s)", d.node.name, (long long)d.node.gpus,
+                 d.node.gpu_type);
         loop_run(d.loop);
         struct supervisor_view view;
         supervisor_view(d.supervisor, &view);

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "runner/base/log.h"
-#include "runner/base/now.h"
 #include "runner/base/xnew.h"
 #include "runner/daemon/supervisor.h"
 
@@ -29,7 +28,7 @@ static void on_orphan_forgotten(const struct exec_answer *answer, void *arg)
         supervisor_knock(s);
         return;
     }
-    o->retry_at_ms = now_mono_ms() + RETRY_MS;
+    o->retry_at_ms = mono_now(s) + RETRY_MS;
     o->is_running = answer->status == -EBUSY;
 }
 
@@ -56,13 +55,14 @@ void orphan_end_all(struct supervisor *s)
 {
     for (struct orphan *o = s->orphans, *next; o; o = next) {
         next = o->next;
-        if (o->is_asking || now_mono_ms() < o->retry_at_ms)
+        if (o->is_asking || mono_now(s) < o->retry_at_ms)
             continue;
         o->is_asking = true;
         if (o->is_running)
-            s->executor->ops->stop(s->executor, o->token, "orphan", 0, on_orphan_stopped, o);
+            s->world.executor->ops->stop(s->world.executor, o->token, "orphan", 0,
+                                         on_orphan_stopped, o);
         else
-            s->executor->ops->forget(s->executor, o->token, on_orphan_forgotten, o);
+            s->world.executor->ops->forget(s->world.executor, o->token, on_orphan_forgotten, o);
         o->is_running = false; /* a stop is followed by another try to remove it */
     }
 }

@@ -9,12 +9,15 @@
 
 #include "runner/base/cleanup.h"
 #include "runner/base/log.h"
+#include "runner/base/loop.h"
+#include "runner/base/work.h"
 #include "runner/base/xnew.h"
-#include "runner/daemon/supervisor.h"
 #include "runner/gpu/gpu.h"
+#include "runner/proto/agent_calls.h"
 
 struct sampler {
-    struct supervisor *supervisor;
+    struct live_table *jobs;
+    struct sampler_conf conf;
     struct work_pool *pool;
     struct loop_timer *timer;
     bool is_asking;
@@ -92,9 +95,9 @@ static void on_sample_run(void *local, void *arg)
         gpu_watch_close(TAKE(w->watch));
 }
 
-static void add_attempt(const struct supervisor *s, const struct live *job, struct sample *p)
+static void add_attempt(const struct sampler *m, const struct live *job, struct sample *p)
 {
-    uint64_t gpus = live_place_gpus(job->attempt.place, s->conf.node.name);
+    uint64_t gpus = exec_place_gpus(&job->attempt.place, m->conf.node);
     if (job->state != JOB_RUNNING || !job->attempt.id || !gpus || p->count == PLAN_GPUS_MAX)
         return;
     struct sampled *a = &p->attempts[p->count++];
@@ -102,19 +105,18 @@ static void add_attempt(const struct supervisor *s, const struct live *job, stru
     a->attempt = job->attempt.id;
     for (int i = 0; i < PLAN_GPUS_MAX; i++)
         if (gpus >> i & 1)
-            a->gpus[a->count++] = s->conf.gpus[i].index;
+            a->gpus[a->count++] = m->conf.gpus[i].index;
 }
 
 static void on_time(void *arg)
 {
     struct sampler *m = arg;
-    const struct supervisor *s = m->supervisor;
     if (m->is_asking) /* the driver takes its time */
         return;
     struct sample *p = xnew(struct sample);
     p->sampler = m;
-    for (const struct live *j = live_next(s->jobs, NULL); j; j = live_next(s->jobs, j))
-        add_attempt(s, j, p);
+    for (const struct live *j = live_next(m->jobs, NULL); j; j = live_next(m->jobs, j))
+        add_attempt(m, j, p);
     if (p->count == 0) {
         free(p);
         return;
@@ -142,7 +144,7 @@ static void on_sampled(int status, void *arg)
     m->is_asking = false;
     for (size_t i = 0; status == 0 && i < p->count; i++) {
         const struct sampled *a = &p->attempts[i];
-        struct live *job = live_find(m->supervisor->jobs, a->job);
+        struct live *job = live_find(m->jobs, a->job);
         if (job && job->attempt.id == a->attempt)
             sample_add(&job->attempt, a->seen, a->idle);
     }
@@ -152,13 +154,15 @@ static void on_sampled(int status, void *arg)
     free(p);
 }
 
-struct sampler *sampler_new(struct supervisor *s, const char *library, int64_t every_ms)
+struct sampler *sampler_new(struct loop *l, struct live_table *jobs,
+                            const struct sampler_conf *conf)
 {
-    const struct work_local local = {open_local, close_local, (void *)library};
+    const struct work_local local = {open_local, close_local, (void *)conf->library};
     struct sampler *m = xnew(struct sampler);
-    m->supervisor = s;
-    m->pool = work_pool_new(s->loop, 1, 1, &local);
-    m->timer = loop_timer_new(s->loop, every_ms, every_ms, on_time, m);
+    m->jobs = jobs;
+    m->conf = *conf;
+    m->pool = work_pool_new(l, 1, 1, &local);
+    m->timer = loop_timer_new(l, conf->every_ms, conf->every_ms, on_time, m);
     return m;
 }
 

@@ -16,12 +16,20 @@ enum {
     SAMPLE_IDLE_PERCENT = 5 /* below it a GPU does nothing: a desktop's or monitor's own load */
 };
 
-struct supervisor;
 struct sampler;
+struct loop;
+struct agent_gpu;
 
-/* Asks every every_ms, SAMPLE_MS but in tests. `library`, which is not copied, is NVML; NULL:
- * this machine's own. */
-struct sampler *sampler_new(struct supervisor *s, const char *library, int64_t every_ms);
+struct sampler_conf {
+    const char *library;          /* NVML; NULL: this machine's own */
+    const char *node;             /* this machine's name … */
+    const struct agent_gpu *gpus; /* … and GPUs, by their numbers in places */
+    int64_t every_ms;             /* SAMPLE_MS but in tests */
+};
+
+/* Looks at the attempts among `jobs`. Everything is borrowed. */
+struct sampler *sampler_new(struct loop *l, struct live_table *jobs,
+                            const struct sampler_conf *conf);
 void sampler_free(struct sampler *p);
 
 /* Adds one sample of `seen` GPUs, `idle` of them idle, taken now. Pure. */

@@ -144,7 +144,7 @@ static void on_account(int status, void *arg)
                                .project = f->project};
     supervise_account(&f->account, v.own_uid, &call.account);
     f->mine = pair[0];
-    f->agent = client_start(v.agent, agent_files_json(&call), pair[1],
+    f->agent = client_start(f->serve->conf.agent, agent_files_json(&call), pair[1],
                             f->serve->conf.call_deadline_ms, on_files, f);
 }
 

@@ -19,7 +19,8 @@ struct serve_conf {
     const char *socket, *logs;
     const uid_t *uids; /* who may ask */
     size_t uid_count;
-    gid_t group; /* of the socket's file */
+    gid_t group;          /* of the socket's file */
+    struct client *agent; /* of this machine */
     int64_t call_deadline_ms;
 };
 

@@ -10,20 +10,18 @@
 #include <unistd.h>
 
 #include "runner/base/log.h"
-#include "runner/base/now.h"
 #include "runner/base/parse.h"
 #include "runner/base/xnew.h"
 #include "runner/daemon/step.h"
 #include "runner/daemon/supervisor.h"
-#include "runner/proto/client.h"
 
-enum { TICK_MS = 1000, HELLO_MS = 5000, OVERLAP = 1000 };
+enum { GREET_MS = 5000, OVERLAP = 1000 };
 
 /* One round, in the order it happens. */
 static void look(struct supervisor *s);
-static void on_looked(int status, void *arg);
+static void on_looked(struct look *l);
 static void greet(struct supervisor *s);
-static void on_hello(struct client_answer *answer, void *arg);
+static void on_greeting(const struct exec_greeting *g, void *arg);
 static void take_in(struct supervisor *s, struct look *l);
 static void take_rules(struct supervisor *s, struct look *l);
 static void take_requests(struct supervisor *s, const struct look *l);
@@ -33,8 +31,7 @@ static void plan(struct supervisor *s);
 void supervisor_reset(struct supervisor *s, const char *why)
 {
     log_warning("runnerd: begins anew: %s", why);
-    live_table_free(s->jobs);
-    s->jobs = live_table_new();
+    live_table_clear(s->jobs);
     s->generation++; /* orphans stay: their calls are under way, and they are still to be ended */
     s->phase = PHASE_STANDBY;
     s->epoch = 0;
@@ -45,18 +42,18 @@ void supervisor_reset(struct supervisor *s, const char *why)
 
 void supervisor_knock(struct supervisor *s)
 {
-    if (s->looking)
+    if (s->is_looking)
         s->look_again = true;
-    else
+    else if (!s->is_unfit)
         look(s);
 }
 
-static void on_tick(void *arg)
+void supervisor_tick(struct supervisor *s)
 {
-    supervisor_knock(arg);
+    supervisor_knock(s);
 }
 
-static void on_spool(void *arg)
+static void on_change(void *arg)
 {
     struct supervisor *s = arg;
     advance_all(s); /* no need to ask the database first */
@@ -64,24 +61,22 @@ static void on_spool(void *arg)
 
 /* ---- looking */
 
-static void on_look_run(void *db, void *arg)
+static void take_nodes_along(struct supervisor *s, struct look *l)
 {
-    struct look *l = arg;
-    if (db)
-        look_run(db, l);
-    else
-        l->status = err_set(&l->why, -ENOTCONN, "database: no connection");
-}
-
-static void drop_look(void *arg)
-{
-    look_free(arg);
+    if (!s->are_nodes_news || s->phase < PHASE_LOADING)
+        return;
+    l->executor = s->world.executor->ops->name;
+    l->nodes = xnew_array(struct exec_node, s->node_count);
+    memcpy(l->nodes, s->nodes, s->node_count * sizeof(*l->nodes));
+    l->node_count = s->node_count;
+    s->are_nodes_news = false;
 }
 
 static void look(struct supervisor *s)
 {
     struct look *l = xnew(struct look);
     l->owner = s;
+    l->done = on_looked;
     l->holder = s->conf.holder;
     l->epoch = s->epoch;
     l->ttl_ms = s->conf.lease_ms;
@@ -94,9 +89,10 @@ static void look(struct supervisor *s)
         l->answer_count = s->answer_count;
         s->wait_count = s->answer_count = 0;
     }
-    l->has_node = s->is_agent_up && s->phase >= PHASE_LOADING;
-    l->node = s->conf.node;
-    s->looking = work_start(s->journal, on_look_run, on_looked, drop_look, l);
+    take_nodes_along(s, l);
+    s->is_looking = true;
+    FP("look.asking");
+    s->world.store->ops->look(s->world.store, l);
 }
 
 static void on_lease(struct supervisor *s, const struct look *l)
@@ -113,23 +109,22 @@ static void on_lease(struct supervisor *s, const struct look *l)
 /* A look that failed has written nothing back. */
 static void say_again(struct supervisor *s, const struct look *l)
 {
-    if (trouble_is_news(&s->look_trouble, &l->why, now_mono_ms()))
+    if (trouble_is_news(&s->look_trouble, &l->why, mono_now(s)))
         log_error("runnerd: %s", l->why.text);
     for (size_t i = 0; i < l->wait_count; i++) {
         struct live *job = live_find(s->jobs, l->waits[i].job);
         if (job)
             job->reason[0] = '\0';
     }
+    s->are_nodes_news = s->are_nodes_news || l->node_count > 0;
 }
 
-static void on_looked(int status, void *arg)
+static void on_looked(struct look *l)
 {
-    struct look *l = arg;
     struct supervisor *s = l->owner;
     bool was_loading = l->is_first, was_mine = l->epoch == s->epoch && l->epoch != 0;
-    s->looking = NULL;
-    if (status < 0)
-        l->status = err_set(&l->why, status, "too much to do");
+    s->is_looking = false;
+    FP("look.answered");
     if (l->status < 0)
         say_again(s, l);
     else
@@ -151,52 +146,56 @@ static void on_looked(int status, void *arg)
     }
 }
 
-/* ---- the agent */
+/* ---- the executor */
 
 static void greet(struct supervisor *s)
 {
-    struct agent_head head = {s->epoch, now_ms() + s->conf.call_deadline_ms};
-    if (s->hello || (s->phase != PHASE_GREETING && now_mono_ms() < s->hello_at_ms))
+    if (s->is_greeting || (s->phase != PHASE_GREETING && mono_now(s) < s->greet_at_ms))
         return;
-    s->hello_epoch = s->epoch;
-    s->hello = client_start(exec_local_client(s->executor), agent_hello_json(&head), -1,
-                            s->conf.call_deadline_ms, on_hello, s);
+    s->greeted_epoch = s->epoch;
+    s->is_greeting = true;
+    FP("greet.asking");
+    s->world.executor->ops->greet(s->world.executor, s->epoch, on_greeting, s);
 }
 
-static void note_enforced(struct supervisor *s, const struct agent_hello *h)
+static int by_name(const void *left, const void *right)
 {
-    snprintf(s->conf.node.enforced, sizeof(s->conf.node.enforced),
-             "kill %s, memory %s, pids %s, devices %s, cpu %s, private tmp %s, ipc %s%s",
-             h->kill, h->memory, h->pids, h->devices, h->cpu, h->private_tmp ? "yes" : "no",
-             h->private_ipc ? "yes" : "no", h->is_root ? "" : "; all jobs share one uid");
-    s->own_uid = h->is_root ? -1 : h->uid;
+    const struct exec_node *a = left, *b = right;
+    return strcmp(a->name, b->name);
 }
 
-static void on_hello(struct client_answer *answer, void *arg)
+static void take_nodes(struct supervisor *s, const struct exec_greeting *g)
+{
+    free(s->nodes);
+    s->nodes = xnew_array(struct exec_node, g->node_count);
+    memcpy(s->nodes, g->nodes, g->node_count * sizeof(*s->nodes));
+    s->node_count = g->node_count;
+    qsort(s->nodes, s->node_count, sizeof(*s->nodes), by_name);
+    s->are_nodes_news = true;
+}
+
+static void on_greeting(const struct exec_greeting *g, void *arg)
 {
     struct supervisor *s = arg;
-    struct agent_hello h;
-    struct err why = answer->why;
-    int r = answer->status;
-    s->hello = NULL;
-    s->hello_at_ms = now_mono_ms() + HELLO_MS;
-    if (r == 0)
-        r = agent_hello_reply_read(answer->packet.body, &h, &why);
-    if (r < 0 && strcmp(s->agent_trouble.text, why.text)) {
-        log_error("runner-agent: %s", why.text);
-        s->agent_trouble = why;
+    s->is_greeting = false;
+    s->greet_at_ms = mono_now(s) + GREET_MS;
+    if (g->status < 0 && strcmp(s->executor_trouble.text, g->why.text)) {
+        log_error("executor %s: %s", s->world.executor->ops->name, g->why.text);
+        s->executor_trouble = g->why;
     }
-    if (s->hello_epoch != s->epoch)
+    if (s->greeted_epoch != s->epoch)
         return; /* asked in another life */
-    s->is_agent_up = r == 0;
-    if (r == -ESTALE) {
-        supervisor_reset(s, "the agent knows a newer runnerd");
+    s->is_executor_up = g->status == 0;
+    if (g->status == -ESTALE) {
+        supervisor_reset(s, "the executor knows a newer runnerd");
         return;
     }
-    if (r < 0)
+    if (g->status < 0)
         return;
-    s->agent_trouble.text[0] = '\0';
-    note_enforced(s, &h);
+    s->executor_trouble.text[0] = '\0';
+    s->own_uid = g->own_uid;
+    take_nodes(s, g);
+    FP("greet.answered");
     if (s->phase == PHASE_GREETING) { /* from here on no older runnerd can start anything */
         s->phase = PHASE_LOADING;
         supervisor_knock(s);
@@ -217,27 +216,29 @@ static void find_orphan(const char *token, void *arg)
     orphan_adopt(s, token);
 }
 
-/* An attempt of another machine is not this runnerd's to judge: its record is elsewhere. */
+/* An attempt that is not this executor's to judge: its record is elsewhere. */
 static bool is_foreign(const struct supervisor *s, const struct live *j)
 {
-    if (!j->attempt.id || live_place_gpus(j->attempt.place, s->conf.node.name))
+    const struct executor *x = s->world.executor;
+    char place[EXEC_PLACE_MAX + 1] = "";
+    if (!j->attempt.id ||
+        (!strcmp(j->attempt.executor, x->ops->name) && x->ops->owns(x, &j->attempt.place)))
         return false;
-    log_error("job %lld: its attempt is on %s, and this node is called %s; set [node] name to "
-              "what it was, or let that machine's runnerd end it first",
-              (long long)j->id, j->attempt.place, s->conf.node.name);
+    exec_place_write(&j->attempt.place, place);
+    log_error("job %lld: its attempt is the executor %s's, at %s, which this runnerd (executor "
+              "%s) does not know; set [runner] executor and [node] name to what they were, or "
+              "let the runnerd there end it first",
+              (long long)j->id, j->attempt.executor, place, x->ops->name);
     return true;
 }
 
 static void take_in(struct supervisor *s, struct look *l)
 {
-    for (const struct live *j = l->jobs; j; j = j->next) {
-        struct live *job = live_add(s->jobs, j->id);
-        if (!job)
-            continue;
-        struct live *next = job->next;
-        *job = *j;
-        job->next = next;
+    for (struct live *j = TAKE(l->jobs), *next; j; j = next) {
+        next = j->next;
         s->last_id = j->id > s->last_id ? j->id : s->last_id;
+        if (!live_add(s->jobs, j))
+            live_free(j);
     }
     if (s->phase != PHASE_LOADING)
         return;
@@ -245,12 +246,11 @@ static void take_in(struct supervisor *s, struct look *l)
     for (const struct live *j = live_next(s->jobs, NULL); j; j = live_next(s->jobs, j))
         if (is_foreign(s, j)) {
             s->is_unfit = true;
-            loop_stop(s->loop);
             return;
         }
     s->phase = PHASE_ACTIVE;
     log_info("runnerd: %zu jobs in hand", live_count(s->jobs));
-    if (s->executor->ops->recover(s->executor, find_orphan, s, &why) < 0)
+    if (s->world.executor->ops->recover(s->world.executor, find_orphan, s, &why) < 0)
         log_error("runnerd: %s", why.text);
 }
 
@@ -265,7 +265,7 @@ static void take_rules(struct supervisor *s, struct look *l)
 static enum exec_state ask_executor(const struct supervisor *s, const struct live *job)
 {
     struct exec_status status;
-    int r = s->executor->ops->poll(s->executor, job->attempt.token, &status, NULL);
+    int r = s->world.executor->ops->poll(s->world.executor, job->attempt.token, &status, NULL);
     return r < 0 ? EXEC_LOST : status.state; /* what cannot be read is as good as gone */
 }
 
@@ -358,7 +358,7 @@ static void advance_all(struct supervisor *s)
 
 static bool holds_gpus(const struct live *j)
 {
-    return j->attempt.place[0] && (j->attempt.id || j->is_busy);
+    return j->attempt.gpus > 0 && (j->attempt.id || j->is_busy);
 }
 
 static bool waits(const struct live *j)
@@ -400,32 +400,53 @@ static void act_on(struct supervisor *s, const struct plan_snapshot *snapshot,
         struct live *job = live_find(s->jobs, snapshot->jobs[d->job].id);
         if (!d->is_start)
             note_reason(s, job, d->reason);
-        else if (now_mono_ms() >= job->retry_at_ms)
+        else if (mono_now(s) >= job->retry_at_ms)
             hands_start(s, job, snapshot, d);
     }
 }
 
+static void take_places(const struct supervisor *s, const struct live *j,
+                        struct plan_node *nodes)
+{
+    for (size_t i = 0; i < j->attempt.place.count; i++) {
+        const struct exec_slot *slot = &j->attempt.place.slots[i];
+        struct exec_node key;
+        memcpy(key.name, slot->node, sizeof(key.name));
+        const struct exec_node *n =
+            bsearch(&key, s->nodes, s->node_count, sizeof(*s->nodes), by_name);
+        if (n)
+            nodes[n - s->nodes].busy |= slot->gpus;
+    }
+}
+
+/* While an orphan lives nobody knows which GPUs it has. */
+static void list_nodes(const struct supervisor *s, struct plan_node *out)
+{
+    for (size_t i = 0; i < s->node_count; i++)
+        out[i] =
+            (struct plan_node){s->nodes[i].name, s->nodes[i].gpu_type, (int)s->nodes[i].gpus, 0,
+                               s->is_executor_up && s->nodes[i].is_up && !s->orphans};
+}
+
 static void plan(struct supervisor *s)
 {
-    AUTO(cleanup_free) struct plan_job *jobs = xnew_array(struct plan_job, live_count(s->jobs));
-    AUTO(cleanup_free)
-    struct cap_use *uses = xnew_array(struct cap_use, live_count(s->jobs));
-    struct plan_node node = {s->conf.node.name, s->conf.node.gpu_type, (int)s->conf.node.gpus,
-                             0, s->is_agent_up};
+    size_t count = live_count(s->jobs);
+    AUTO(cleanup_free) struct plan_job *jobs = xnew_array(struct plan_job, count);
+    AUTO(cleanup_free) struct cap_use *uses = xnew_array(struct cap_use, count);
+    AUTO(cleanup_free) struct plan_node *nodes = xnew_array(struct plan_node, s->node_count);
     struct plan_snapshot snapshot = {.jobs = jobs,
-                                     .nodes = &node,
-                                     .node_count = 1,
+                                     .nodes = nodes,
+                                     .node_count = s->node_count,
                                      .rules = s->rules,
                                      .rule_count = s->rule_count,
                                      .uses = uses};
     struct plan p;
     if (s->phase != PHASE_ACTIVE)
         return;
-    if (s->orphans)
-        node.is_up = false;
+    list_nodes(s, nodes);
     for (struct live *j = live_next(s->jobs, NULL); j; j = live_next(s->jobs, j)) {
         if (holds_gpus(j)) {
-            node.busy |= live_place_gpus(j->attempt.place, node.name);
+            take_places(s, j, nodes);
             uses[snapshot.use_count++] = (struct cap_use){owner_of(j), j->attempt.gpus};
         }
         if (j->is_damaged && j->state == JOB_QUEUED)
@@ -440,42 +461,34 @@ static void plan(struct supervisor *s)
 
 /* ---- */
 
-int supervisor_new(struct loop *l, struct work_pool *journal, const struct supervise_conf *conf,
-                   struct supervisor **out, struct err *e)
+struct supervisor *supervisor_new(const struct world *w, const struct supervise_conf *conf)
 {
     struct supervisor *s = xnew(struct supervisor);
-    struct exec_local_conf local = {conf->agent_socket, conf->spool, conf->call_deadline_ms,
-                                    &s->epoch,          on_spool,    s};
-    s->loop = l;
-    s->journal = journal;
+    s->world = *w;
     s->conf = *conf;
     s->own_uid = -1;
     s->jobs = live_table_new();
-    int r = exec_local_new(l, &local, &s->executor, e);
-    if (r < 0) {
-        live_table_free(s->jobs);
-        free(s);
-        return r;
-    }
-    s->tick = loop_timer_new(l, 0, TICK_MS, on_tick, s);
-    s->sampler = conf->has_driver ? sampler_new(s, NULL, SAMPLE_MS) : NULL;
-    *out = s;
-    return 0;
+    w->executor->on_change = on_change;
+    w->executor->arg = s;
+    return s;
 }
 
 void supervisor_free(struct supervisor *s)
 {
     if (!s)
         return;
-    sampler_free(s->sampler);
-    loop_timer_free(s->tick);
-    s->executor->ops->free(s->executor);
     hands_done(s);
     while (s->orphans)
         orphan_free(s->orphans);
     live_table_free(s->jobs);
+    free(s->nodes);
     free(s->rules);
     free(s);
+}
+
+struct live_table *supervisor_jobs(struct supervisor *s)
+{
+    return s->jobs;
 }
 
 void supervisor_note_month(struct supervisor *s, int64_t began_ms)
@@ -485,9 +498,8 @@ void supervisor_note_month(struct supervisor *s, int64_t began_ms)
 
 void supervisor_view(const struct supervisor *s, struct supervisor_view *out)
 {
-    *out = (struct supervisor_view){
-        s->phase == PHASE_ACTIVE, s->is_unfit, s->epoch,
-        live_count(s->jobs),      s->own_uid,  exec_local_client(s->executor)};
+    *out = (struct supervisor_view){s->phase == PHASE_ACTIVE, s->is_unfit, s->epoch,
+                                    live_count(s->jobs), s->own_uid};
 }
 
 void supervise_account(const struct live_account *account, int64_t own_uid,

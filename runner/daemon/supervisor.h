@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What supervise.c (looking and planning), hands.c (one job's next step), orphan.c and sample.c
- * share. */
+/* What supervise.c (looking and planning), hands.c (one job's next step) and orphan.c share. */
 #ifndef FF_DAEMON_SUPERVISOR_H
 #define FF_DAEMON_SUPERVISOR_H
 
-#include "runner/daemon/journal.h"
-#include "runner/daemon/sample.h"
+#include "runner/base/fault_point.h"
+#include "runner/daemon/store.h"
 #include "runner/daemon/supervise.h"
 #include "runner/sched/plan.h"
 
@@ -20,18 +19,13 @@ struct orphan {
 };
 
 struct supervisor {
-    struct loop *loop;
-    struct work_pool *journal;
+    struct world world;
     struct supervise_conf conf;
-    struct executor *executor;
-    struct loop_timer *tick;
-    struct sampler *sampler; /* NULL: slots that were only declared */
 
     enum phase phase;
     int64_t epoch;      /* 0: no lease */
     int64_t generation; /* counts resets: what was asked before one is not heard after it */
-    struct work *looking;
-    bool look_again;
+    bool is_looking, look_again;
     struct trouble look_trouble;
 
     struct live_table *jobs;
@@ -46,12 +40,23 @@ struct supervisor {
     struct look_answer answers[LOOK_ANSWERS_MAX];
     size_t answer_count;
 
-    struct client_call *hello;
-    bool is_agent_up, is_unfit;
-    struct err agent_trouble; /* as last logged */
-    int64_t own_uid, hello_at_ms, hello_epoch;
-    char enforced[500];
+    bool is_greeting, is_executor_up, is_unfit;
+    struct err executor_trouble; /* as last logged */
+    int64_t own_uid, greet_at_ms, greeted_epoch;
+    struct exec_node *nodes; /* as of the last greeting, by name */
+    size_t node_count;
+    bool are_nodes_news; /* to be written down by the next look */
 };
+
+/* By the clocks of the world. */
+static inline int64_t wall_now(const struct supervisor *s)
+{
+    return s->world.wall_ms(s->world.arg);
+}
+static inline int64_t mono_now(const struct supervisor *s)
+{
+    return s->world.mono_ms(s->world.arg);
+}
 
 /* Everything in memory is doubtful: forget it and begin with the lease. */
 void supervisor_reset(struct supervisor *s, const char *why);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* How an attempt is run: one interface, several executors (local: runner-agent on this
- * machine).
+ * machine; fake: nothing runs, time passes).
  *
  * Everything is keyed by the attempt's launch token. exec_start() may be asked again with the
  * same token: an executor never starts it twice. What is true of an attempt is what exec_poll()
@@ -14,8 +14,10 @@
 #include <stdint.h>
 
 #include "runner/base/err.h"
-#include "runner/base/loop.h"
+#include "runner/exec/place.h"
 #include "runner/proto/agent_calls.h"
+
+enum { EXEC_NOTE_MAX = 200, EXEC_ENFORCED_MAX = 500, EXEC_TOKEN_LEN = 32 };
 
 enum exec_state {
     EXEC_NONE,     /* nothing of this token is known: it was never started */
@@ -37,10 +39,36 @@ struct exec_status {
     char cause[32];               /* natural, limit, memory, or the `why` of the stop */
 };
 
-/* What runs the attempt; see agent_calls.h for the fields of `call`, whose head the executor
- * fills. */
+struct exec_node {
+    char name[EXEC_NODE_NAME_MAX + 1], gpu_type[33];
+    int64_t gpus, cpus, memory_bytes;
+    bool is_up;
+    char enforced[EXEC_ENFORCED_MAX]; /* what keeps jobs apart there, in words */
+};
+
+/* status 0: from now on nobody with an older epoch can start anything. -ESTALE: a newer one is
+ * known. Borrowed during the call. */
+struct exec_greeting {
+    int status;
+    struct err why;
+    int64_t own_uid; /* what every account becomes; -1: each is itself */
+    const struct exec_node *nodes;
+    size_t node_count;
+};
+typedef void exec_greet_fn(const struct exec_greeting *greeting, void *arg);
+
+/* What is to be run. Texts and arrays are borrowed during the call. */
 struct exec_ask {
-    struct agent_start call;
+    const char *token;
+    int64_t job, attempt;
+    struct agent_account account;
+    const char *project;
+    const struct exec_place *place;
+    int64_t nodes, gpus_per_node;
+    const char *gpu_type;
+    int64_t cpus, memory_bytes; /* of each node; 0: its share by the GPUs */
+    int64_t limit_ms, grace_ms, log_max;
+    bool resume;      /* an earlier attempt left a checkpoint */
     const char *spec; /* canonical request, JSON */
 };
 
@@ -58,6 +86,8 @@ typedef void exec_done_fn(const struct exec_answer *answer, void *arg);
 struct executor;
 struct executor_ops {
     const char *name;
+    /* The first question, and again now and then; every call carries this epoch from then on. */
+    void (*greet)(struct executor *x, int64_t epoch, exec_greet_fn *done, void *arg);
     void (*start)(struct executor *x, const struct exec_ask *ask, exec_done_fn *done,
                   void *arg);
     void (*stop)(struct executor *x, const char *token, const char *why, int64_t grace_ms,
@@ -72,26 +102,14 @@ struct executor_ops {
     /* The tokens it knows of, for finding orphans: calls `found` for each. */
     int (*recover)(struct executor *x, void (*found)(const char *token, void *arg), void *arg,
                    struct err *e);
+    /* Whether what became of an attempt at this place is this executor's to say. */
+    bool (*owns)(const struct executor *x, const struct exec_place *place);
     void (*free)(struct executor *x); /* no `done` runs afterwards */
 };
 struct executor {
     const struct executor_ops *ops;
-};
-
-/* The local executor: runner-agent's socket and the keepers' spool. `on_change` is called, from
- * the loop, when the spool may have news. `epoch` is read at every call. */
-struct exec_local_conf {
-    const char *agent_socket, *spool;
-    int64_t call_deadline_ms;
-    const int64_t *epoch;
-    void (*on_change)(void *arg);
+    void (*on_change)(void *arg); /* from the loop, when poll may have news; the supervisor's */
     void *arg;
 };
-int exec_local_new(struct loop *l, const struct exec_local_conf *conf, struct executor **out,
-                   struct err *e);
-
-/* The local executor's client, for what only this machine's agent knows (hello, files). */
-struct client;
-struct client *exec_local_client(struct executor *x);
 
 #endif

@@ -2,7 +2,7 @@
 /* The local executor: asks runner-agent over its socket, and reads what the keepers wrote in
  * the spool, whose changes inotify tells. Holds no state of its own: after a restart everything
  * is still there. */
-#include "runner/exec/executor.h"
+#include "runner/exec/local.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,19 +24,31 @@ struct local {
     struct executor base;
     struct client *client;
     struct exec_local_conf conf;
+    struct exec_node node; /* as last greeted */
+    int64_t epoch;
     char *spool;
     int inotify_fd;
     struct loop_watch *watch;
     struct asked *asked; /* calls under way */
 };
 
-/* One call to the agent. */
+/* One call to the agent: a greeting, or one whose answer is `done`'s. */
 struct asked {
     struct local *x;
     struct asked *next;
+    exec_greet_fn *greeted;
     exec_done_fn *done;
     void *arg;
 };
+
+static struct asked *asked_new(struct local *x, exec_greet_fn *greeted, exec_done_fn *done,
+                               void *arg)
+{
+    struct asked *a = xnew(struct asked);
+    *a = (struct asked){x, x->asked, greeted, done, arg};
+    x->asked = a;
+    return a;
+}
 
 static void asked_free(struct asked *a)
 {
@@ -49,7 +61,7 @@ static void asked_free(struct asked *a)
 
 static struct agent_head head_of(const struct local *x)
 {
-    return (struct agent_head){*x->conf.epoch, now_ms() + x->conf.call_deadline_ms};
+    return (struct agent_head){x->epoch, now_ms() + x->conf.call_deadline_ms};
 }
 
 /* What is wrong with the job rather than with this machine at this moment. */
@@ -77,11 +89,48 @@ static void on_answer(struct client_answer *answer, void *arg)
 
 static void ask(struct local *x, json_t *call, int fd, exec_done_fn *done, void *arg)
 {
-    struct asked *a = xnew(struct asked);
-    *a = (struct asked){x, x->asked, done, arg};
-    x->asked = a;
-    client_start(x->client, call, fd, x->conf.call_deadline_ms, on_answer, a);
+    client_start(x->client, call, fd, x->conf.call_deadline_ms, on_answer,
+                 asked_new(x, NULL, done, arg));
 }
+
+/* ---- the greeting */
+
+static void note_machine(struct local *x, const struct agent_hello *h)
+{
+    x->node.is_up = true;
+    snprintf(x->node.enforced, sizeof(x->node.enforced),
+             "kill %s, memory %s, pids %s, devices %s, cpu %s, private tmp %s, ipc %s%s",
+             h->kill, h->memory, h->pids, h->devices, h->cpu, h->private_tmp ? "yes" : "no",
+             h->private_ipc ? "yes" : "no", h->is_root ? "" : "; all jobs share one uid");
+}
+
+static void on_hello(struct client_answer *answer, void *arg)
+{
+    struct asked once = *(struct asked *)arg;
+    struct agent_hello h;
+    struct exec_greeting g = {
+        .status = answer->status, .why = answer->why, .nodes = &once.x->node, .node_count = 1};
+    asked_free(arg);
+    if (g.status == 0)
+        g.status = agent_hello_reply_read(answer->packet.body, &h, &g.why);
+    once.x->node.is_up = false;
+    if (g.status == 0) {
+        note_machine(once.x, &h);
+        g.own_uid = h.is_root ? -1 : h.uid;
+    }
+    once.greeted(&g, once.arg);
+}
+
+static void local_greet(struct executor *base, int64_t epoch, exec_greet_fn *done, void *arg)
+{
+    struct local *x = (struct local *)base;
+    x->epoch = epoch;
+    struct agent_head head = head_of(x);
+    client_start(x->client, agent_hello_json(&head), -1, x->conf.call_deadline_ms, on_hello,
+                 asked_new(x, done, NULL, arg));
+}
+
+/* ---- a start */
 
 /* The request as a sealed file in memory: whoever reads it later reads what was meant. */
 static int spec_file(const char *spec)
@@ -99,14 +148,46 @@ static int spec_file(const char *spec)
     return fd;
 }
 
+/* What it asked for, or else this node's in proportion to its GPUs; never more than there is. */
+static int64_t portion(int64_t asked, int64_t there, int64_t gpus, int64_t all)
+{
+    int64_t n = asked ? asked : there * gpus / (all ? all : 1);
+    return n > there ? there : n > 0 ? n : 1;
+}
+
+static size_t gpus_of(const struct local *x, const struct exec_place *place,
+                      struct agent_gpu out[AGENT_GPUS_MAX])
+{
+    uint64_t gpus = exec_place_gpus(place, x->node.name);
+    size_t n = 0;
+    for (int64_t i = 0; i < x->node.gpus; i++)
+        if (gpus >> i & 1)
+            out[n++] = x->conf.gpus[i];
+    return n;
+}
+
 static void local_start(struct executor *base, const struct exec_ask *what, exec_done_fn *done,
                         void *arg)
 {
     struct local *x = (struct local *)base;
-    struct agent_start call = what->call;
-    int fd = spec_file(what->spec);
-    call.head = head_of(x);
-    ask(x, agent_start_json(&call), fd, done, arg); /* without a file the agent refuses */
+    AUTO(cleanup_free) struct agent_start *call = xnew(struct agent_start);
+    *call = (struct agent_start){.head = head_of(x),
+                                 .token = what->token,
+                                 .job = what->job,
+                                 .attempt = what->attempt,
+                                 .account = what->account,
+                                 .project = what->project,
+                                 .nodes = {x->node.name},
+                                 .node_count = 1,
+                                 .limit_ms = what->limit_ms,
+                                 .grace_ms = what->grace_ms,
+                                 .log_max = what->log_max,
+                                 .resume = what->resume};
+    int64_t gpus = (int64_t)(call->gpu_count = gpus_of(x, what->place, call->gpus));
+    call->cpus = portion(what->cpus, x->node.cpus, gpus, x->node.gpus);
+    call->memory_bytes = portion(what->memory_bytes, x->node.memory_bytes, gpus, x->node.gpus);
+    /* without a file the agent refuses */
+    ask(x, agent_start_json(call), spec_file(what->spec), done, arg);
 }
 
 static void local_stop(struct executor *base, const char *token, const char *why,
@@ -193,6 +274,12 @@ static int local_recover(struct executor *base, void (*found)(const char *token,
     return r;
 }
 
+static bool local_owns(const struct executor *base, const struct exec_place *place)
+{
+    const struct local *x = (const struct local *)base;
+    return exec_place_gpus(place, x->node.name) != 0;
+}
+
 static void local_free(struct executor *base)
 {
     struct local *x = (struct local *)base;
@@ -208,12 +295,14 @@ static void local_free(struct executor *base)
 
 static const struct executor_ops local_ops = {
     .name = "local",
+    .greet = local_greet,
     .start = local_start,
     .stop = local_stop,
     .limit = local_limit,
     .forget = local_forget,
     .poll = local_poll,
     .recover = local_recover,
+    .owns = local_owns,
     .free = local_free,
 };
 
@@ -232,8 +321,8 @@ static void on_inotify(void *arg)
                 watch_entry(x, event->name);
             is_news = true;
         }
-    if (is_news)
-        x->conf.on_change(x->conf.arg);
+    if (is_news && x->base.on_change)
+        x->base.on_change(x->base.arg);
 }
 
 int exec_local_new(struct loop *l, const struct exec_local_conf *conf, struct executor **out,
@@ -242,6 +331,7 @@ int exec_local_new(struct loop *l, const struct exec_local_conf *conf, struct ex
     struct local *x = xnew(struct local);
     x->base.ops = &local_ops;
     x->conf = *conf;
+    x->node = *conf->node;
     x->spool = xdup(conf->spool);
     x->client = client_new(l, conf->agent_socket);
     x->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);

@@ -6,7 +6,8 @@
 #include <unistd.h>
 
 #include "runner/base/loop.h"
-#include "runner/daemon/supervisor.h"
+#include "runner/base/xnew.h"
+#include "runner/proto/agent_calls.h"
 #include "tests/unit/test.h"
 
 static void a_sample_stands_for_the_run_time_since_the_last(void **state)
@@ -90,19 +91,22 @@ static void compile_driver(char path[40])
     unlink(code);
 }
 
-static struct live *add_job(struct supervisor *s, int64_t id, const char *gpus)
+static struct live *add_job(struct live_table *jobs, int64_t id, const char *gpus)
 {
-    struct live *j = live_add(s->jobs, id);
+    char place[100];
+    struct live *j = xnew(struct live);
+    snprintf(place, sizeof(place), "{\"nodes\":[{\"name\":\"n1\",\"gpus\":[%s]}]}", gpus);
+    j->id = id;
     j->state = JOB_RUNNING;
     j->attempt.id = 10 * id;
     j->attempt.metered_ms = 1000;
-    snprintf(j->attempt.place, sizeof(j->attempt.place),
-             "{\"nodes\":[{\"name\":\"n1\",\"gpus\":[%s]}]}", gpus);
-    return j;
+    exec_place_read(place, &j->attempt.place);
+    return live_add(jobs, j);
 }
 
 struct wait {
-    struct supervisor *s;
+    struct loop *loop;
+    struct live_table *jobs;
     int rounds;
 };
 
@@ -110,9 +114,9 @@ struct wait {
 static void on_poll(void *arg)
 {
     struct wait *w = arg;
-    const struct live *first = live_find(w->s->jobs, 1);
+    const struct live *first = live_find(w->jobs, 1);
     if (first->attempt.sampled_gpums > 0 || w->rounds++ == 1000)
-        loop_stop(w->s->loop);
+        loop_stop(w->loop);
 }
 
 static void the_driver_tells_and_the_attempts_get_it(void **state)
@@ -122,32 +126,31 @@ static void the_driver_tells_and_the_attempts_get_it(void **state)
         const char *gpus;
         int64_t sampled, idle;
     } cases[] = {{1, "0,1", 2000, 1000}, {2, "2", 0, 0}, {4, "3", 0, 0}, {5, "3,0", 1000, 0}};
-    static struct supervisor s;
-    struct wait w = {.s = &s};
+    struct wait w = {loop_new(), live_table_new(), 0};
+    struct agent_gpu gpus[AGENT_GPUS_MAX] = {{0}};
     char path[40] = "/tmp/ffXXXXXX";
     (void)state;
     compile_driver(path);
-    s.loop = loop_new();
-    s.jobs = live_table_new();
-    s.conf.node.name = "n1";
-    for (int i = 0; i < PLAN_GPUS_MAX; i++)
-        s.conf.gpus[i].index = i;
+    for (int i = 0; i < AGENT_GPUS_MAX; i++)
+        gpus[i].index = i;
     for (size_t i = 0; i < COUNT(cases); i++)
-        add_job(&s, cases[i].job, cases[i].gpus);
-    add_job(&s, 3, "0")->state = JOB_STARTING;
-    struct loop_timer *poll = loop_timer_new(s.loop, 10, 10, on_poll, &w);
-    struct sampler *sampler = sampler_new(&s, path, 20);
-    loop_run(s.loop);
+        add_job(w.jobs, cases[i].job, cases[i].gpus);
+    add_job(w.jobs, 3, "0")->state = JOB_STARTING;
+    struct loop_timer *poll = loop_timer_new(w.loop, 10, 10, on_poll, &w);
+    struct sampler *sampler = sampler_new(
+        w.loop, w.jobs,
+        &(struct sampler_conf){.library = path, .node = "n1", .gpus = gpus, .every_ms = 20});
+    loop_run(w.loop);
     for (size_t i = 0; i < COUNT(cases); i++) {
-        const struct live_attempt *a = &live_find(s.jobs, cases[i].job)->attempt;
+        const struct live_attempt *a = &live_find(w.jobs, cases[i].job)->attempt;
         assert_int_equal(a->sampled_gpums, cases[i].sampled);
         assert_int_equal(a->idle_gpums, cases[i].idle);
     }
-    assert_int_equal(live_find(s.jobs, 3)->attempt.sampled_gpums, 0);
+    assert_int_equal(live_find(w.jobs, 3)->attempt.sampled_gpums, 0);
     sampler_free(sampler);
     loop_timer_free(poll);
-    live_table_free(s.jobs);
-    loop_free(s.loop);
+    live_table_free(w.jobs);
+    loop_free(w.loop);
     unlink(path);
 }
 
