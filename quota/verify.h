@@ -9,6 +9,11 @@
  * balances, report and checksum). All of it in one snapshot, row by row or some thousand jobs
  * at a time, so that memory does not grow with the books and jobs go on meanwhile. Reads only;
  * damage is named, never mended. Blocks, for long.
+ *
+ * Damage is what a second snapshot shows too. Of transactions that commit while InnoDB draws up
+ * its list of open ones, a snapshot may hold a later one without an earlier one that it built on
+ * (measured on MariaDB 10.11: 4 of 10^6 looks beside 32 writers on two processors, also WITH
+ * CONSISTENT SNAPSHOT); the next one is whole.
  */
 #ifndef FF_QUOTA_VERIFY_H
 #define FF_QUOTA_VERIFY_H
