@@ -26,8 +26,10 @@
 #include "runner/daemon/sample.h"
 #include "runner/daemon/serve.h"
 #include "runner/daemon/store.h"
+#include "runner/exec/fake.h"
 #include "runner/exec/local.h"
 #include "runner/gpu/gpu.h"
+#include "runner/proto/client.h"
 
 enum { QUEUE_MAX = 20000, CLERK_QUEUE_MAX = 4, UIDS_MAX = 16, HOLDER_LEN = 32 };
 
@@ -35,12 +37,17 @@ struct runner_conf {
     const char *socket, *spool, *logs, *agent_socket, *state;
     struct conf_list portal_uids;
     const char *socket_group;
-    int64_t grace_ms, log_max_bytes, lease_ms, call_deadline_ms;
+    int64_t executor, grace_ms, log_max_bytes, lease_ms, call_deadline_ms;
 };
+
+static const char *const executors[] = {"local", "fake", NULL};
+enum { EXECUTOR_LOCAL, EXECUTOR_FAKE };
 
 static const struct conf_key runner_keys[] = {
     {"socket", CONF_PATH, offsetof(struct runner_conf, socket), NULL, 0, 0, NULL,
      "where portald and quota ask"},
+    {"executor", CONF_CHOICE, offsetof(struct runner_conf, executor), "local", 0, 0, executors,
+     "what runs the jobs: local (this machine), fake (nothing: for trying and measuring)"},
     {"spool", CONF_PATH, offsetof(struct runner_conf, spool), NULL, 0, 0, NULL,
      "folder of the keepers' records, owned by runnerd's uid, mode 0700"},
     {"logs", CONF_PATH, offsetof(struct runner_conf, logs), NULL, 0, 0, NULL,
@@ -81,6 +88,20 @@ static const struct conf_key node_keys[] = {
      NULL, "0: all there is"},
 };
 
+struct fake_conf {
+    const char *folder;
+    int64_t nodes, start_ms;
+};
+
+static const struct conf_key fake_keys[] = {
+    {"folder", CONF_TEXT, offsetof(struct fake_conf, folder), "", 0, 255, NULL,
+     "where its attempts are kept over a restart; in memory alone if empty"},
+    {"nodes", CONF_INT, offsetof(struct fake_conf, nodes), "1", 1, 100000, NULL,
+     "how many nodes it has, each as [node] says"},
+    {"start", CONF_DURATION, offsetof(struct fake_conf, start_ms), "0", 0, 3600000, NULL,
+     "from the asking until an attempt begins"},
+};
+
 static const char *const foreign_sections[] = {"site",  "directory", "portal", "agent",
                                                "quota", "mail",      NULL};
 
@@ -96,9 +117,13 @@ struct runnerd {
     struct gpu *found;
     struct agent_gpu gpus[AGENT_GPUS_MAX]; /* what NVML found, or declared slots */
     bool has_driver;                       /* the former */
+    struct fake_conf fake;
+    struct exec_node *fake_nodes;
+    struct fake_cluster *cluster; /* the fake one */
     int lock_fd;
     struct loop *loop;
     struct work_pool *journal;
+    struct client *agent;
     struct world world;
     struct supervisor *supervisor;
     struct loop_timer *tick;
@@ -145,6 +170,8 @@ static int read_node(struct runnerd *d, struct err *e)
     struct node_conf n;
     struct exec_node *node = &d->node;
     int r = conf_apply(d->conf, "node", NULL, node_keys, COUNT(node_keys), &n, e);
+    if (r == 0)
+        r = conf_apply(d->conf, "fake", NULL, fake_keys, COUNT(fake_keys), &d->fake, e);
     if (r == 0)
         r = conf_check(d->conf, foreign_sections, e);
     if (r == 0)
@@ -256,12 +283,45 @@ static void on_tick(void *arg)
         loop_stop(d->loop);
 }
 
+static int start_fake(struct runnerd *d, struct err *e)
+{
+    struct fake_cluster_conf conf = {.node_count = (size_t)d->fake.nodes,
+                                     .folder = *d->fake.folder ? d->fake.folder : NULL,
+                                     .start_ms = d->fake.start_ms,
+                                     .wall_ms = d->world.wall_ms};
+    d->fake_nodes = xnew_array(struct exec_node, conf.node_count);
+    for (size_t i = 0; i < conf.node_count; i++) {
+        struct exec_node *n = &d->fake_nodes[i];
+        *n = d->node;
+        n->is_up = true;
+        snprintf(n->name, sizeof(n->name), conf.node_count > 1 ? "%.50s-%zu" : "%.50s",
+                 d->node.name, i + 1);
+        snprintf(n->enforced, sizeof(n->enforced), "nothing: nothing runs");
+    }
+    conf.nodes = d->fake_nodes;
+    int r = fake_cluster_new(&conf, &d->cluster, e);
+    if (r < 0)
+        return r;
+    log_warning("[runner] executor = fake: no job really runs");
+    d->has_driver = false;
+    d->world.executor = exec_fake_new(d->loop, d->cluster);
+    return 0;
+}
+
+static int start_executor(struct runnerd *d, struct err *e)
+{
+    d->agent = client_new(d->loop, d->runner.agent_socket);
+    struct exec_local_conf local = {d->agent, d->runner.spool, d->runner.call_deadline_ms,
+                                    &d->node, d->gpus};
+    world_init(&d->world);
+    return d->runner.executor == EXECUTOR_FAKE
+               ? start_fake(d, e)
+               : exec_local_new(d->loop, &local, &d->world.executor, e);
+}
+
 static int start_supervisor(struct runnerd *d, struct err *e)
 {
-    struct exec_local_conf local = {d->runner.agent_socket, d->runner.spool,
-                                    d->runner.call_deadline_ms, &d->node, d->gpus};
-    world_init(&d->world);
-    int r = exec_local_new(d->loop, &local, &d->world.executor, e);
+    int r = start_executor(d, e);
     if (r < 0)
         return r;
     d->world.store = store_db_new(d->journal);
@@ -282,7 +342,7 @@ static int start_serving(struct runnerd *d, struct err *e)
                                .logs = d->runner.logs,
                                .group = (gid_t)-1,
                                .uids = uids,
-                               .agent = exec_local_client(d->world.executor),
+                               .agent = d->agent,
                                .call_deadline_ms = d->runner.call_deadline_ms};
     int r = allowed_uids(d, uids, &serve.uid_count, e);
     if (r == 0)
@@ -331,6 +391,9 @@ static void stop(struct runnerd *d)
     if (d->world.executor)
         d->world.executor->ops->free(d->world.executor);
     supervisor_free(d->supervisor);
+    fake_cluster_free(d->cluster);
+    free(d->fake_nodes);
+    client_free(d->agent);
     loop_free(d->loop);
     if (d->lock_fd >= 0)
         close(d->lock_fd);
@@ -371,8 +434,8 @@ int main(int argc, char **argv)
     if (r < 0) {
         log_error("%s", why.text);
     } else {
-        log_info("ready: node %s, %lld GPUs (%s)", d.node.name, (long long)d.node.gpus,
-                 d.node.gpu_type);
+        log_info("ready: executor %s, node %s, %lld GPUs (%s)", executors[d.runner.executor],
+                 d.node.name, (long long)d.node.gpus, d.node.gpu_type);
         loop_run(d.loop);
         struct supervisor_view view;
         supervisor_view(d.supervisor, &view);

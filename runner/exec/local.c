@@ -22,7 +22,6 @@ struct asked;
 
 struct local {
     struct executor base;
-    struct client *client;
     struct exec_local_conf conf;
     struct exec_node node; /* as last greeted */
     int64_t epoch;
@@ -36,6 +35,7 @@ struct local {
 struct asked {
     struct local *x;
     struct asked *next;
+    struct client_call *call;
     exec_greet_fn *greeted;
     exec_done_fn *done;
     void *arg;
@@ -45,7 +45,7 @@ static struct asked *asked_new(struct local *x, exec_greet_fn *greeted, exec_don
                                void *arg)
 {
     struct asked *a = xnew(struct asked);
-    *a = (struct asked){x, x->asked, greeted, done, arg};
+    *a = (struct asked){x, x->asked, NULL, greeted, done, arg};
     x->asked = a;
     return a;
 }
@@ -89,8 +89,8 @@ static void on_answer(struct client_answer *answer, void *arg)
 
 static void ask(struct local *x, json_t *call, int fd, exec_done_fn *done, void *arg)
 {
-    client_start(x->client, call, fd, x->conf.call_deadline_ms, on_answer,
-                 asked_new(x, NULL, done, arg));
+    struct asked *a = asked_new(x, NULL, done, arg);
+    a->call = client_start(x->conf.agent, call, fd, x->conf.call_deadline_ms, on_answer, a);
 }
 
 /* ---- the greeting */
@@ -126,8 +126,9 @@ static void local_greet(struct executor *base, int64_t epoch, exec_greet_fn *don
     struct local *x = (struct local *)base;
     x->epoch = epoch;
     struct agent_head head = head_of(x);
-    client_start(x->client, agent_hello_json(&head), -1, x->conf.call_deadline_ms, on_hello,
-                 asked_new(x, done, NULL, arg));
+    struct asked *a = asked_new(x, done, NULL, arg);
+    a->call = client_start(x->conf.agent, agent_hello_json(&head), -1, x->conf.call_deadline_ms,
+                           on_hello, a);
 }
 
 /* ---- a start */
@@ -283,9 +284,10 @@ static bool local_owns(const struct executor *base, const struct exec_place *pla
 static void local_free(struct executor *base)
 {
     struct local *x = (struct local *)base;
-    client_free(x->client); /* no answer comes any more */
-    while (x->asked)
+    while (x->asked) {
+        client_cancel(x->asked->call);
         asked_free(x->asked);
+    }
     loop_watch_free(x->watch);
     if (x->inotify_fd >= 0)
         close(x->inotify_fd);
@@ -333,7 +335,6 @@ int exec_local_new(struct loop *l, const struct exec_local_conf *conf, struct ex
     x->conf = *conf;
     x->node = *conf->node;
     x->spool = xdup(conf->spool);
-    x->client = client_new(l, conf->agent_socket);
     x->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (x->inotify_fd < 0 ||
         inotify_add_watch(x->inotify_fd, x->spool, IN_CREATE | IN_MOVED_TO | IN_ONLYDIR) < 0) {
@@ -344,9 +345,4 @@ int exec_local_new(struct loop *l, const struct exec_local_conf *conf, struct ex
     x->watch = loop_watch_new(l, x->inotify_fd, on_inotify, x);
     *out = &x->base;
     return 0;
-}
-
-struct client *exec_local_client(struct executor *x)
-{
-    return ((struct local *)x)->client;
 }

@@ -7,8 +7,10 @@
 #include "runner/exec/executor.h"
 
 /* Borrowed for as long as the executor lives. */
+struct client;
 struct exec_local_conf {
-    const char *agent_socket, *spool;
+    struct client *agent;
+    const char *spool;
     int64_t call_deadline_ms;
     const struct exec_node *node; /* this machine; is_up and enforced are the agent's to say */
     const struct agent_gpu *gpus; /* [node->gpus] GPUs, or declared slots */
@@ -17,9 +19,5 @@ struct exec_local_conf {
 /* Caller frees with ops->free. -errno: the spool cannot be watched. */
 int exec_local_new(struct loop *l, const struct exec_local_conf *conf, struct executor **out,
                    struct err *e);
-
-/* Its client, for what only this machine's agent does (files). */
-struct client;
-struct client *exec_local_client(struct executor *x);
 
 #endif
