@@ -16,6 +16,7 @@ static const struct cause {
     size_t rule; /* offset in struct refund_rules */
 } causes[] = {
     {"lost", "node_fault", offsetof(struct refund_rules, node_fault_ms)},
+    {"node_fail", "node_fault", offsetof(struct refund_rules, node_fault_ms)},
     {"node_fault", "node_fault", offsetof(struct refund_rules, node_fault_ms)},
     {"preempted", "preempted", offsetof(struct refund_rules, preempted_ms)},
     {"maintenance", "maintenance", offsetof(struct refund_rules, maintenance_ms)},

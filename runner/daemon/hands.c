@@ -14,7 +14,7 @@
 #include "runner/daemon/step.h"
 #include "runner/daemon/supervisor.h"
 
-enum { RETRY_MS = 1000, OVERDUE_MS = 60000, UNREADABLE_MAX = 3 };
+enum { RETRY_MS = 1000, WITHDRAWN_MS = 60000, OVERDUE_MS = 60000, UNREADABLE_MAX = 3 };
 
 static void on_written(struct journal_op *op);
 static void launch(struct supervisor *s, struct live *job, const char *spec);
@@ -216,9 +216,15 @@ static void write_started(struct supervisor *s, struct live *job,
     ask_store(s, job, op);
 }
 
-static void write_not_started(struct supervisor *s, struct live *job)
+/* Withdrawn for lack of room it is tried again, as often as it takes; otherwise this counts. */
+static void write_not_started(struct supervisor *s, struct live *job,
+                              const struct exec_status *exec)
 {
     struct journal_op *op = op_new(s, job, JOURNAL_MOVE, EVENT_NOT_STARTED);
+    const char *cause = exec->is_withdrawn ? "withdrawn" : "not_started";
+    if (exec->note[0])
+        err_set(&job->trouble, -EAGAIN, "%s", exec->note);
+    snprintf(op->cause, sizeof(op->cause), "%s", cause);
     snprintf(op->note, sizeof(op->note), "%.480s", job->trouble.text);
     ask_store(s, job, op);
 }
@@ -281,6 +287,23 @@ static void apply_end(struct live *job, const struct journal_op *op)
     say_end(job, op->last_note);
 }
 
+static void apply_not_started(const struct supervisor *s, struct live *job,
+                              const struct journal_op *op)
+{
+    bool is_withdrawn = !strcmp(op->cause, "withdrawn");
+    job->is_refused = false;
+    job->is_stopped = false;
+    job->retry_at_ms = mono_now(s) + (is_withdrawn ? WITHDRAWN_MS : RETRY_MS);
+    if (is_withdrawn) {
+        log_info("job %lld: withdrawn, and tried again later: %s", (long long)job->id,
+                 job->trouble.text);
+        return;
+    }
+    job->refusals++;
+    log_warning("job %lld: not started (%d of %d): %s", (long long)job->id, job->refusals,
+                STEP_REFUSALS_MAX, job->trouble.text);
+}
+
 static void apply(const struct supervisor *s, struct live *job, const struct journal_op *op)
 {
     if (op->kind == JOURNAL_READ)
@@ -302,11 +325,7 @@ static void apply(const struct supervisor *s, struct live *job, const struct jou
         log_info("job %lld: runs, %lld GPUs", (long long)job->id, (long long)job->attempt.gpus);
         break;
     case EVENT_NOT_STARTED:
-        job->refusals++;
-        job->is_refused = false;
-        job->retry_at_ms = mono_now(s) + RETRY_MS;
-        log_warning("job %lld: not started (%d of %d): %s", (long long)job->id, job->refusals,
-                    STEP_REFUSALS_MAX, job->trouble.text);
+        apply_not_started(s, job, op);
         break;
     case EVENT_ENDED:
         apply_end(job, op);
@@ -462,7 +481,7 @@ static void take_step(struct supervisor *s, struct live *job, enum step step,
         write_started(s, job, exec);
         return;
     case STEP_NOT_STARTED:
-        write_not_started(s, job);
+        write_not_started(s, job, exec);
         return;
     case STEP_STOP:
         ask_stop(s, job);

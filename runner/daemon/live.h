@@ -26,7 +26,7 @@ struct live_attempt {
     char token[33];
     char executor[17];
     struct exec_place place;
-    int64_t gpus, weight_permille, started_ms;
+    int64_t gpus, weight_permille, created_ms, started_ms;
     int64_t limit_ms; /* of its run time, as last seen in the executor; 0: not known */
     bool is_ending;   /* its supervisor takes no other limit any more */
     char cause[32];

@@ -32,6 +32,7 @@ static void read_attempt(const struct db_rows *rows, struct live_attempt *a)
     a->exit_code = db_rows_is_null(rows, 27) ? -1 : (int)db_rows_i64(rows, 27);
     a->signal_no = (int)db_rows_i64(rows, 28);
     copy(a->executor, sizeof(a->executor), db_rows_text(rows, 33));
+    a->created_ms = db_rows_i64(rows, 34);
 }
 
 /* The columns of RUNNER_JOBS. */

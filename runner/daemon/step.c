@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runner/base/cleanup.h"
+
 static enum step next_starting(const struct step_facts *f)
 {
     switch (f->exec.state) {
@@ -15,7 +17,9 @@ static enum step next_starting(const struct step_facts *f)
         return STEP_STARTED;
     case EXEC_NEVER_RAN:
         return STEP_NOT_STARTED;
-    case EXEC_STARTING:
+    case EXEC_STARTING: /* it may wait in a queue of the executor's own */
+        return f->is_cancelled && !f->is_asking && !f->is_stopped ? STEP_STOP : STEP_NONE;
+    case EXEC_UNKNOWN:
         return STEP_NONE;
     case EXEC_NONE:
         break;
@@ -39,6 +43,7 @@ static enum step next_running(const struct step_facts *f)
         return STEP_END;
     case EXEC_STARTING:
     case EXEC_RUNNING:
+    case EXEC_UNKNOWN:
         break;
     }
     bool is_unwanted = f->is_cancelled || f->is_overdue,
@@ -84,32 +89,31 @@ enum step step_next(const struct step_facts *f)
     return f->is_damaged && is_written ? STEP_NONE : s;
 }
 
+/* How attempts end that did not end by themselves. */
+static const struct {
+    const char *cause;
+    enum job_event event;
+    const char *text;
+} outcomes[] = {
+    {"cancelled", EVENT_CANCELLED, "cancelled while it ran"},
+    {"maintenance", EVENT_CANCELLED, "cancelled by the site: maintenance"},
+    {"node_fault", EVENT_CANCELLED, "cancelled by the site: node fault"},
+    {"shutdown", EVENT_CANCELLED, "cancelled by the site: its machine was shut down"},
+    {"outside", EVENT_CANCELLED, "cancelled outside the portal, by somebody with the right to"},
+    {"preempted", EVENT_CANCELLED, "ended by the site's batch system, for another job"},
+    {"limit", EVENT_TIMED_OUT, "its time limit was reached"},
+    {"lost", EVENT_LOST, "its supervisor was lost; charged to the last heartbeat"},
+    {"node_fail", EVENT_LOST, "its node failed; charged until then"},
+    {"memory", EVENT_FAILED, "killed for using more memory than it asked for"},
+};
+
 enum job_event step_outcome(const char *cause, int exit_code, int signal_no, char out_text[200])
 {
-    if (!strcmp(cause, "cancelled")) {
-        snprintf(out_text, 200, "cancelled while it ran");
-        return EVENT_CANCELLED;
-    }
-    if (!strcmp(cause, "maintenance") || !strcmp(cause, "node_fault")) {
-        snprintf(out_text, 200, "cancelled by the site: %s",
-                 cause[0] == 'n' ? "node fault" : cause);
-        return EVENT_CANCELLED;
-    }
-    if (!strcmp(cause, "shutdown")) {
-        snprintf(out_text, 200, "cancelled by the site: its machine was shut down");
-        return EVENT_CANCELLED;
-    }
-    if (!strcmp(cause, "limit")) {
-        snprintf(out_text, 200, "its time limit was reached");
-        return EVENT_TIMED_OUT;
-    }
-    if (!strcmp(cause, "lost")) {
-        snprintf(out_text, 200, "its supervisor was lost; charged to the last heartbeat");
-        return EVENT_LOST;
-    }
-    if (!strcmp(cause, "memory")) {
-        snprintf(out_text, 200, "killed for using more memory than it asked for");
-        return EVENT_FAILED;
+    for (size_t i = 0; i < COUNT(outcomes); i++) {
+        if (strcmp(outcomes[i].cause, cause) != 0)
+            continue;
+        snprintf(out_text, 200, "%s", outcomes[i].text);
+        return outcomes[i].event;
     }
     if (signal_no) {
         snprintf(out_text, 200, "ended by signal %d (%s)", signal_no, strsignal(signal_no));

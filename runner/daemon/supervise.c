@@ -232,6 +232,20 @@ static bool is_foreign(const struct supervisor *s, const struct live *j)
     return true;
 }
 
+/* After a restart the executor has to find the attempts again. */
+static void tell_executor(const struct supervisor *s, const struct live *j)
+{
+    const struct executor *x = s->world.executor;
+    struct exec_known known = {.token = j->attempt.token,
+                               .job = j->id,
+                               .attempt = j->attempt.no,
+                               .created_ms = j->attempt.created_ms};
+    if (!j->attempt.id || !x->ops->adopt)
+        return;
+    supervise_account(&j->account, s->own_uid, &known.account);
+    x->ops->adopt(s->world.executor, &known);
+}
+
 static void take_in(struct supervisor *s, struct look *l)
 {
     for (struct live *j = TAKE(l->jobs), *next; j; j = next) {
@@ -247,6 +261,8 @@ static void take_in(struct supervisor *s, struct look *l)
         if (is_foreign(s, j)) {
             s->is_unfit = true;
             return;
+        } else {
+            tell_executor(s, j);
         }
     s->phase = PHASE_ACTIVE;
     log_info("runnerd: %zu jobs in hand", live_count(s->jobs));

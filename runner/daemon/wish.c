@@ -57,6 +57,8 @@ static enum wish_answer reconcile_attempt(const struct wish_facts *f, char *note
     case EXEC_STARTING:
         return say(f->is_begun ? WISH_DONE : WISH_REFUSED,
                    "its attempt is being started: the executor knows it", note);
+    case EXEC_UNKNOWN:
+        return WISH_WAIT;
     case EXEC_NONE:
     case EXEC_OVER:
     case EXEC_NEVER_RAN:

@@ -26,6 +26,7 @@ enum exec_state {
     EXEC_OVER,      /* ended, with its record */
     EXEC_NEVER_RAN, /* its supervisor died before user code ran */
     EXEC_LOST,      /* its supervisor died: what was metered last is all that is known */
+    EXEC_UNKNOWN,   /* nobody can say now: nothing is concluded from it, ask again */
 };
 
 struct exec_status {
@@ -36,7 +37,17 @@ struct exec_status {
     int64_t limit_ms;             /* of run_ms, that its supervisor holds it to; 0: not known */
     int exit_code;                /* -1: none */
     int signal_no;                /* 0: none */
-    char cause[32];               /* natural, limit, memory, or the `why` of the stop */
+    char cause[32];               /* natural, limit, memory, outside (who is not us ended it),
+                                   * node_fault, preempted, or the `why` of the stop */
+    bool is_withdrawn;            /* NEVER_RAN, for lack of room: to be tried again later */
+    char note[EXEC_NOTE_MAX];     /* what a person should know besides; "" */
+};
+
+/* An attempt of an earlier runnerd's, which is to be found again. Borrowed during the call. */
+struct exec_known {
+    const char *token;
+    int64_t job, attempt, created_ms;
+    struct agent_account account;
 };
 
 struct exec_node {
@@ -88,6 +99,8 @@ struct executor_ops {
     const char *name;
     /* The first question, and again now and then; every call carries this epoch from then on. */
     void (*greet)(struct executor *x, int64_t epoch, exec_greet_fn *done, void *arg);
+    /* Told of every live attempt after a restart, before it is polled. NULL: of no use. */
+    void (*adopt)(struct executor *x, const struct exec_known *known);
     void (*start)(struct executor *x, const struct exec_ask *ask, exec_done_fn *done,
                   void *arg);
     void (*stop)(struct executor *x, const char *token, const char *why, int64_t grace_ms,
