@@ -17,6 +17,22 @@ static void insert(struct bar *bars, size_t *count, size_t room, const struct ba
     bars[at] = *bar;
 }
 
+/* "" where there is no such column. */
+static const char *text_at(const struct table *t, size_t row, int column)
+{
+    const char *text = column < 0 ? NULL : table_cell(t, row, (size_t)column)->text;
+    return text ? text : "";
+}
+
+struct bar bar_of(const struct table *t, size_t row)
+{
+    const char *more = text_at(t, row, t->chart_more);
+    return (struct bar){.label = text_at(t, row, t->chart_label),
+                        .more = *more ? more : NULL,
+                        .value = table_cell(t, row, (size_t)t->chart_value)->number,
+                        .rows = 1};
+}
+
 size_t bars_of(const struct table *t, struct bar *out)
 {
     size_t count = 0, room = t->row_count > BARS_MAX ? BARS_TOP : BARS_MAX;
@@ -24,12 +40,9 @@ size_t bars_of(const struct table *t, struct bar *out)
     if (t->chart_label < 0 || t->chart_value < 0)
         return 0;
     for (size_t row = 0; row < t->row_count; row++) {
-        const struct table_cell *label = table_cell(t, row, (size_t)t->chart_label);
-        const struct table_cell *value = table_cell(t, row, (size_t)t->chart_value);
-        rest += value->number;
-        insert(out, &count, room,
-               &(struct bar){
-                   .label = label->text ? label->text : "", .value = value->number, .rows = 1});
+        struct bar bar = bar_of(t, row);
+        rest += bar.value;
+        insert(out, &count, room, &bar);
     }
     if (t->row_count <= room)
         return count;
@@ -41,8 +54,10 @@ size_t bars_of(const struct table *t, struct bar *out)
 
 const char *bar_text(const struct bar *bar, char out[BAR_TEXT])
 {
-    if (bar->label)
-        return bar->label;
-    snprintf(out, BAR_TEXT, "%zu others", bar->rows);
-    return out;
+    int n = 0;
+    if (!bar->label)
+        n = snprintf(out, BAR_TEXT, "%zu others", bar->rows);
+    else if (bar->more)
+        n = snprintf(out, BAR_TEXT, "%s (%s)", bar->label, bar->more);
+    return n > 0 && n < BAR_TEXT ? out : bar->label;
 }

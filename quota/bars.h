@@ -12,14 +12,19 @@ enum { BARS_TOP = 10, BARS_MAX = BARS_TOP + 1 };
 
 struct bar {
     const char *label; /* NULL for the others */
+    const char *more;  /* stands behind the label; NULL: nothing does */
     int64_t value;     /* of the chart's column, as the table has it */
     size_t rows;       /* that it stands for; 1 but for the others */
 };
 
-enum { BAR_TEXT = 32 };
+enum { BAR_TEXT = 700 }; /* a person's name of 160 characters, and a project's */
 
-/* The label, or "190 others"; out has room for BAR_TEXT bytes. */
+/* The label, "alice (lattice)" with what is behind it, or "190 others". A label too long for
+ * that stands alone. */
 const char *bar_text(const struct bar *bar, char out[BAR_TEXT]);
+
+/* A row of a table with a chart. */
+struct bar bar_of(const struct table *t, size_t row);
 
 /* Fills out[BARS_MAX], the largest first, and returns how many: 0 for a table without chart or
  * rows. Up to BARS_MAX rows all stand for themselves; equal values keep the table's order. */

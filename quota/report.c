@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "quota/amount.h"
+#include "quota/table.h"
+#include "runner/base/buf.h"
 #include "runner/base/xnew.h"
 
 /* ---- months */
@@ -221,39 +224,85 @@ bool report_adds_up(const struct report_sums *s)
            report_flow_result(&s->flow) == g[FLOW_CLOSING];
 }
 
-void report_words(const struct report_sums *s, report_words_fn *on_sentence, void *arg)
+/* "NAMES: 1.000 + 2.000 = 3.000 GPU-hours": the amounts, each after its sign. */
+struct term {
+    const char *sign;
+    int64_t gpums;
+};
+
+/* Who is told. */
+struct listener {
+    report_words_fn *on_sentence;
+    void *arg;
+};
+
+static void tell(const struct listener *to, const char *names, bool holds,
+                 const struct term *terms, size_t count)
 {
-    char text[400];
+    AUTO(buf_done) struct buf text = BUF_INIT(2048);
+    buf_put(&text, names);
+    for (size_t i = 0; i < count; i++) {
+        char amount[2 * AMOUNT_TEXT];
+        if (holds)
+            amount_text(terms[i].gpums, AMOUNT_HOURS, amount);
+        else
+            snprintf(amount, sizeof(amount), "%lld", (long long)terms[i].gpums);
+        table_group_digits(amount, sizeof(amount));
+        buf_put(&text, terms[i].sign);
+        buf_put(&text, amount);
+    }
+    buf_put(&text, holds ? " GPU-hours" : " GPU-milliseconds");
+    to->on_sentence(buf_text(&text), to->arg);
+}
+
+static void tell_same(const struct listener *to, const char *names, int64_t users,
+                      int64_t ledger, int64_t allocations)
+{
+    const struct term terms[] = {{": ", users}, {" = ", ledger}, {" = ", allocations}};
+    tell(to, names, users == ledger && ledger == allocations, terms, COUNT(terms));
+}
+
+static void tell_flow(const struct listener *to, const struct report_flow *f)
+{
+    const int64_t *g = f->gpums;
+    const struct term terms[] = {
+        {": ", g[FLOW_OPENING]},          {" + ", g[FLOW_GRANTED]},
+        {" - ", g[FLOW_REVOKED]},         {" + ", g[FLOW_TRANSFERRED_IN]},
+        {" - ", g[FLOW_TRANSFERRED_OUT]}, {" + ", g[FLOW_ADJUSTED]},
+        {" - ", g[FLOW_EXPIRED]},         {" - ", g[FLOW_CHARGED]},
+        {" + ", g[FLOW_REFUNDED]},        {" = ", g[FLOW_CLOSING]}};
+    tell(to,
+         "opening + granted - revoked + transferred in - transferred out + adjusted - expired "
+         "- charged + refunded = closing",
+         report_flow_result(f) == g[FLOW_CLOSING], terms, COUNT(terms));
+}
+
+void report_identity(const struct report_sums *s, report_words_fn *on_sentence, void *arg)
+{
     const int64_t *g = s->flow.gpums;
-    int64_t back = g[FLOW_REFUNDED] + g[FLOW_REFUND_EXPIRED];
+    int64_t users = s->usage[USE_CHARGED], ledger = s->ledger_charged_gpums;
     int64_t came =
         g[FLOW_GRANTED] + g[FLOW_TRANSFERRED_IN] + g[FLOW_ADJUSTED] + g[FLOW_REFUNDED];
     int64_t went = g[FLOW_REVOKED] + g[FLOW_TRANSFERRED_OUT] + g[FLOW_EXPIRED];
-#define LL(n) (long long)(n)
-    snprintf(text, sizeof(text),
-             "charged: users = ledger = allocations: %lld = %lld = %lld gpums",
-             LL(s->usage[USE_CHARGED]), LL(s->ledger_charged_gpums), LL(g[FLOW_CHARGED]));
-    on_sentence(text, arg);
-    snprintf(text, sizeof(text),
-             "refunded: users = ledger = allocations: %lld = %lld = %lld gpums",
-             LL(s->usage[USE_REFUNDED]), LL(s->ledger_refunded_gpums), LL(back));
-    on_sentence(text, arg);
-    snprintf(
-        text, sizeof(text),
-        "opening + granted - revoked + transferred in - transferred out + adjusted - expired "
-        "- charged + refunded = closing: %lld + %lld - %lld + %lld - %lld + %lld - %lld - "
-        "%lld + %lld = %lld gpums",
-        LL(g[FLOW_OPENING]), LL(g[FLOW_GRANTED]), LL(g[FLOW_REVOKED]),
-        LL(g[FLOW_TRANSFERRED_IN]), LL(g[FLOW_TRANSFERRED_OUT]), LL(g[FLOW_ADJUSTED]),
-        LL(g[FLOW_EXPIRED]), LL(g[FLOW_CHARGED]), LL(g[FLOW_REFUNDED]), LL(g[FLOW_CLOSING]));
-    on_sentence(text, arg);
-    snprintf(text, sizeof(text),
-             "charged = opening - closing + what came in - what went out: %lld = %lld - %lld + "
-             "%lld - %lld gpums",
-             LL(s->usage[USE_CHARGED]), LL(g[FLOW_OPENING]), LL(g[FLOW_CLOSING]), LL(came),
-             LL(went));
-    on_sentence(text, arg);
-#undef LL
+    int64_t allocations = g[FLOW_OPENING] - g[FLOW_CLOSING] + came - went;
+    const struct term terms[] = {
+        {": ", users}, {" = ", ledger}, {" = ", g[FLOW_OPENING]}, {" - ", g[FLOW_CLOSING]},
+        {" + ", came}, {" - ", went}};
+    const struct listener to = {on_sentence, arg};
+    tell(&to, "charged: users = ledger = opening - closing + what came in - what went out",
+         users == ledger && ledger == allocations, terms, COUNT(terms));
+}
+
+void report_words(const struct report_sums *s, report_words_fn *on_sentence, void *arg)
+{
+    const int64_t *g = s->flow.gpums;
+    const struct listener to = {on_sentence, arg};
+    tell_same(&to, "charged: users = ledger = allocations", s->usage[USE_CHARGED],
+              s->ledger_charged_gpums, g[FLOW_CHARGED]);
+    tell_same(&to, "refunded: users = ledger = allocations", s->usage[USE_REFUNDED],
+              s->ledger_refunded_gpums, g[FLOW_REFUNDED] + g[FLOW_REFUND_EXPIRED]);
+    tell_flow(&to, &s->flow);
+    report_identity(s, on_sentence, arg);
 }
 
 /* ---- the whole */
@@ -287,6 +336,25 @@ int report_read(struct db *db, const struct report_ask *ask, struct report *out,
     *out = r;
     r = (struct report){0};
     return 0;
+}
+
+bool report_is_balanced(const struct report *r)
+{
+    return r->is_of_user || report_adds_up(&r->sums);
+}
+
+int report_read_snapshot(struct db *db, const struct report_ask *ask, struct db_tx *tx,
+                         struct report *out, struct err *e)
+{
+    int r = db_tx_snapshot(db, tx, e);
+    if (r == 0)
+        r = report_read(db, ask, out, e);
+    if (r < 0 || report_is_balanced(out))
+        return r;
+    report_done(out);
+    db_tx_end(tx);
+    r = db_tx_snapshot(db, tx, e);
+    return r < 0 ? r : report_read(db, ask, out, e);
 }
 
 void report_done(struct report *r)

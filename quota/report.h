@@ -80,9 +80,14 @@ struct report_sums {
  * equation holds. Pure. */
 bool report_adds_up(const struct report_sums *s);
 
-/* The same in words and exact numbers, one sentence a call. Pure. */
+/* The same in words and GPU-hours, one sentence a call; one that does not hold is told in exact
+ * GPU-milliseconds, since rounding may hide by how much. Pure. */
 typedef void report_words_fn(const char *sentence, void *arg);
 void report_words(const struct report_sums *s, report_words_fn *on_sentence, void *arg);
+
+/* Of these the sentence that says most: what users were charged, by the ledger and by what the
+ * allocations had before and after. Pure. */
+void report_identity(const struct report_sums *s, report_words_fn *on_sentence, void *arg);
 
 struct report_ask {
     int first, last;
@@ -98,8 +103,17 @@ struct report {
     bool is_of_user; /* a filter by user: there are no allocations, and nothing to add up */
 };
 
+/* Whether it adds up, or has nothing to add up. Pure. */
+bool report_is_balanced(const struct report *r);
+
 /* Reads everything, inside the caller's snapshot (db_tx_snapshot()) unless is_moving. */
 int report_read(struct db *db, const struct report_ask *ask, struct report *out, struct err *e);
+
+/* Begins a snapshot, db_tx_end() being the caller's, and reads everything in it. A report that
+ * is not balanced is read once more, in a new snapshot: the first may have had a later
+ * transaction without an earlier one (verify.h). */
+int report_read_snapshot(struct db *db, const struct report_ask *ask, struct db_tx *tx,
+                         struct report *out, struct err *e);
 void report_done(struct report *r);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runner/base/buf.h"
 #include "runner/base/now.h"
 #include "runner/base/xnew.h"
 
@@ -120,6 +121,20 @@ static void add_sentence(const char *sentence, void *arg)
     book_fact(arg, "Identity", sentence);
 }
 
+/* "tenant north, project lattice" */
+static void add_filter(struct book *b, const struct report_filter *f)
+{
+    const struct {
+        const char *name, *value;
+    } parts[] = {{"tenant", f->tenant}, {"project", f->project}, {"user", f->user}};
+    AUTO(buf_done) struct buf text = BUF_INIT(1024);
+    for (size_t i = 0; i < COUNT(parts); i++)
+        if (parts[i].value)
+            buf_printf(&text, "%s%s %s", text.len ? ", " : "", parts[i].name, parts[i].value);
+    if (text.len)
+        book_fact(b, "Only", buf_text(&text));
+}
+
 static struct book *new_book(const char *what, const struct report_span *s,
                              const struct report_about *about)
 {
@@ -130,6 +145,7 @@ static struct book *new_book(const char *what, const struct report_span *s,
     snprintf(text, sizeof(text), "%s, %s", what, span);
     struct book *b = book_new(text);
     book_fact(b, "Site", about->site);
+    add_filter(b, &about->only);
     book_fact(b, "Month", span);
     snprintf(text, sizeof(text), "from %s until before %s, %s", from, until, about->zone);
     book_fact(b, "Interval", text);
@@ -151,8 +167,13 @@ static struct book *new_report_book(const struct report *r, const struct report_
                  (long long)about->ledger->entries, about->ledger->sha256);
         book_fact(b, "Ledger", text);
     }
-    if (!r->is_of_user)
-        report_words(&r->sums, add_sentence, b);
+    if (r->is_of_user)
+        return b;
+    report_words(&r->sums, add_sentence, b);
+    book_fact(b, "Adds up",
+              report_adds_up(&r->sums)
+                  ? "yes, to the GPU-millisecond; the hours here are rounded to thousandths"
+                  : "no: run `quota verify`");
     return b;
 }
 
@@ -188,21 +209,22 @@ static struct table *add_level(struct book *b, enum report_level level, const ch
     static const struct {
         const struct column *columns;
         size_t count;
-        int label;
+        int label, more;
     } levels[REPORT_LEVELS] = {
-        [REPORT_USERS] = {user_columns, COUNT(user_columns), 4},
-        [REPORT_PROJECTS] = {project_columns, COUNT(project_columns), 1},
-        [REPORT_TENANTS] = {tenant_columns, COUNT(tenant_columns), 1},
+        [REPORT_USERS] = {user_columns, COUNT(user_columns), 4, 1}, /* a row for each project */
+        [REPORT_PROJECTS] = {project_columns, COUNT(project_columns), 1, -1},
+        [REPORT_TENANTS] = {tenant_columns, COUNT(tenant_columns), 1, -1},
     };
     struct table *t = book_table(b, report_parts[level], title, "", levels[level].columns,
                                  levels[level].count);
     t->chart_label = levels[level].label;
+    t->chart_more = levels[level].more;
     t->chart_value = (int)levels[level].count - 2;
     return t;
 }
 
 static const char *const level_titles[REPORT_LEVELS] = {
-    "GPU-hours by person", "GPU-hours by project", "GPU-hours by tenant"};
+    "GPU-hours by person and project", "GPU-hours by project", "GPU-hours by tenant"};
 
 static void add_usage(struct book *b, const struct report *r, enum report_level level)
 {
@@ -244,8 +266,9 @@ static void add_sums(struct book *b, const struct report *r, const struct report
     static const enum report_use uses[] = {USE_STARTED, USE_ENDED,  USE_FAILED,  USE_WAITED,
                                            USE_RAW,     USE_WASTED, USE_CHARGED, USE_REFUNDED};
     char span[REPORT_SPAN_TEXT];
-    struct table *t =
-        book_table(b, "sums", "The whole site", "", sum_columns, COUNT(sum_columns));
+    struct table *t = book_table(b, "sums", "Sums, and that they add up", "", sum_columns,
+                                 COUNT(sum_columns));
+    t->is_record = true;
     report_span_text(&r->span, span);
     table_text(t, span);
     table_number(t, r->span.from_ms);

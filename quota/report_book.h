@@ -17,7 +17,8 @@ struct report_about {
     const char *site, *zone;
     const char *checksum;               /* report_checksum(); NULL: none */
     const struct report_ledger *ledger; /* NULL: its entries were not counted */
-    const char *closing; /* what `month close` printed; NULL: open, or not one month */
+    const char *closing;       /* what `month close` printed; NULL: open, or not one month */
+    struct report_filter only; /* what was left in; the head must not pass for the whole site */
 };
 
 /* The software and its version, "Firefly 0.1.0". */

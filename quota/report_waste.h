@@ -19,7 +19,8 @@ enum waste_cause {
     WASTE_CANCELLED,
     WASTE_LOST,
     WASTE_PREEMPTED, /* of jobs that completed: what their attempts that were preempted, or cut
-                        by maintenance or a fault, had done since the last checkpoint, at most */
+                        by maintenance or a fault, had done since the last checkpoint, at
+                        most */
     WASTE_SAMPLED,   /* raw: GPU-time that was looked at … */
     WASTE_IDLE,      /* … and found idle */
     WASTE_NUMBERS

@@ -51,20 +51,6 @@ static bool is_right(enum column_kind kind)
     return kind != COLUMN_TEXT && kind != COLUMN_TIME;
 }
 
-/* "1234567.500" into "1,234,567.500" */
-static void group_digits(char text[CELL_TEXT])
-{
-    char digits[CELL_TEXT];
-    size_t n = 0, whole = strcspn(text, "."), first = *text == '-';
-    snprintf(digits, sizeof(digits), "%s", text);
-    for (size_t i = 0; digits[i] && n + 2 < CELL_TEXT; i++) {
-        if (i > first && i < whole && (whole - i) % 3 == 0)
-            text[n++] = ',';
-        text[n++] = digits[i];
-    }
-    text[n] = '\0';
-}
-
 static void bytes_text(int64_t n, char out[CELL_TEXT])
 {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
@@ -81,7 +67,7 @@ static void number_text(enum column_kind kind, int64_t n, char out[CELL_TEXT])
     switch (kind) {
     case COLUMN_GPUMS:
         amount_text(n, AMOUNT_HOURS, out);
-        group_digits(out);
+        table_group_digits(out, CELL_TEXT);
         break;
     case COLUMN_TIME:
         if (n)
@@ -102,7 +88,7 @@ static void number_text(enum column_kind kind, int64_t n, char out[CELL_TEXT])
         break;
     default:
         snprintf(out, CELL_TEXT, "%lld", (long long)n);
-        group_digits(out);
+        table_group_digits(out, CELL_TEXT);
     }
 }
 

@@ -25,20 +25,26 @@ enum {
     WIDTH_MAX = 60,
     FILTER_ARROW = 5,
     MS_OF_HOUR = 3600000,
-    TEXT_MAX = 32767 /* of one cell */
+    TEXT_MAX = 32767, /* of one cell */
+    FACT_WIDTH = 78,  /* characters of a line, in the widest of usual fonts */
+    ROW_POINTS = 15,  /* the library's, as are those of the row and the chart in pixels */
+    ROW_PX = 20,
+    CHART_HEIGHT_PX = 288,
+    CHART_FRAME_PX = 120, /* title and axis */
+    BAR_PX = 26
 };
 
 static const char about_name[] = "About", data_name[] = "Chart data";
 
 struct sheets {
     lxw_workbook *workbook;
-    lxw_format *title, *heading, *heading_right, *fact, *text, *link;
+    lxw_format *title, *heading, *heading_right, *fact, *fact_value, *text, *link;
     lxw_format *of_kind[COLUMN_WEIGHT + 1];
     char (*names)[SHEET_NAME_BYTES]; /* of all sheets; the first is About's */
     size_t name_count;
-    lxw_worksheet *data; /* of the charts; NULL while there is none */
-    lxw_row_t data_row;
-    lxw_error error; /* the first */
+    lxw_worksheet *data;           /* of the charts; NULL while there is none */
+    lxw_row_t data_row, chart_row; /* the next ones of data's sheet, and of About */
+    lxw_error error;               /* the first */
 };
 
 static void keep(struct sheets *s, lxw_error error)
@@ -153,6 +159,8 @@ static void make_formats(struct sheets *s)
     format_set_font_size(s->title, 16);
     s->fact = new_format(s, NULL);
     format_set_font_color(s->fact, 0x5b6770);
+    s->fact_value = new_format(s, NULL);
+    format_set_text_wrap(s->fact_value);
     s->link = new_format(s, NULL);
     format_set_font_color(s->link, 0x1f5f99);
     format_set_underline(s->link, LXW_UNDERLINE_SINGLE);
@@ -221,10 +229,8 @@ static double number_of(enum column_kind kind, int64_t n)
 }
 
 static void put_cell(struct sheets *s, lxw_worksheet *sheet, lxw_row_t row, lxw_col_t column,
-                     const struct table *t)
+                     enum column_kind kind, const struct table_cell *cell)
 {
-    const struct table_cell *cell = table_cell(t, row - 1, column);
-    enum column_kind kind = t->columns[column].kind;
     if (cell->is_empty)
         return;
     if (kind == COLUMN_TEXT)
@@ -293,12 +299,13 @@ static double column_width(const struct table *t, size_t column, const char *hea
     return widest > WIDTH_MAX ? WIDTH_MAX : (double)widest;
 }
 
-/* As it is printed: A4 across, as many pages long as it takes. */
-static void set_page(lxw_worksheet *sheet)
+/* As it is printed, on A4: a table across, as many pages long as it takes; else one page. */
+static void set_page(lxw_worksheet *sheet, bool is_table)
 {
-    worksheet_set_landscape(sheet);
+    if (is_table)
+        worksheet_set_landscape(sheet);
     worksheet_set_paper(sheet, 9);
-    worksheet_fit_to_pages(sheet, 1, 0);
+    worksheet_fit_to_pages(sheet, 1, is_table ? 0 : 1);
 }
 
 static void put_heading(struct sheets *s, lxw_worksheet *sheet, const struct table *t)
@@ -315,7 +322,7 @@ static void put_heading(struct sheets *s, lxw_worksheet *sheet, const struct tab
     keep(s, worksheet_autofilter(sheet, 0, 0, (lxw_row_t)(t->row_count ? t->row_count : 1),
                                  (lxw_col_t)(t->column_count - 1)));
     worksheet_repeat_rows(sheet, 0, 0);
-    set_page(sheet);
+    set_page(sheet, true);
 }
 
 /* ---- charts */
@@ -348,6 +355,15 @@ static lxw_row_t put_data(struct sheets *s, const struct table *t, const struct 
     return first;
 }
 
+/* Below what the sheet has; as high as its bars need. */
+static void place_chart(struct sheets *s, lxw_worksheet *sheet, lxw_chart *chart, size_t bars)
+{
+    double height = CHART_FRAME_PX + BAR_PX * (double)bars;
+    lxw_chart_options place = {.x_scale = 1.65, .y_scale = height / CHART_HEIGHT_PX};
+    keep(s, worksheet_insert_chart_opt(sheet, s->chart_row, 0, chart, &place));
+    s->chart_row += (lxw_row_t)(height / ROW_PX) + 2;
+}
+
 static void put_chart(struct sheets *s, lxw_worksheet *sheet, const struct table *t)
 {
     struct bar bars[BARS_MAX];
@@ -375,18 +391,39 @@ static void put_chart(struct sheets *s, lxw_worksheet *sheet, const struct table
     chart_axis_set_num_format(chart->x_axis, "#,##0");
     chart_set_series_gap(chart, 40);
     chart_legend_set_position(chart, LXW_CHART_LEGEND_NONE);
-    lxw_chart_options place = {.x_offset = 20, .y_offset = 10, .x_scale = 1.4, .y_scale = 1.5};
-    keep(s, worksheet_insert_chart_opt(sheet, 0, (lxw_col_t)t->column_count, chart, &place));
+    place_chart(s, sheet, chart, count);
 }
 
 /* ---- sheets */
 
+/* One figure a line, with its name. Long texts run over the empty cells to their right. */
+static void put_record(struct sheets *s, lxw_worksheet *sheet, const struct table *t)
+{
+    put_text(s, sheet, 0, 0, "name", s->heading);
+    put_text(s, sheet, 0, 1, "value", s->heading_right);
+    keep(s, worksheet_set_column(sheet, 0, 0, 32, NULL));
+    keep(s, worksheet_set_column(sheet, 1, 1, 20, NULL));
+    worksheet_freeze_panes(sheet, 1, 0);
+    set_page(sheet, false);
+    for (size_t i = 0; i < t->column_count; i++) {
+        char name[80];
+        heading_text(&t->columns[i], name);
+        put_text(s, sheet, (lxw_row_t)i + 1, 0, name, s->fact);
+        put_cell(s, sheet, (lxw_row_t)i + 1, 1, t->columns[i].kind, table_cell(t, 0, i));
+    }
+}
+
 static void put_table(struct sheets *s, lxw_worksheet *sheet, const struct table *t)
 {
+    if (t->is_record && t->row_count == 1) {
+        put_record(s, sheet, t);
+        return;
+    }
     put_heading(s, sheet, t);
     for (size_t row = 0; row < t->row_count && s->error == LXW_NO_ERROR; row++)
         for (size_t i = 0; i < t->column_count; i++)
-            put_cell(s, sheet, (lxw_row_t)row + 1, (lxw_col_t)i, t);
+            put_cell(s, sheet, (lxw_row_t)row + 1, (lxw_col_t)i, t->columns[i].kind,
+                     table_cell(t, row, i));
 }
 
 /* A link to a sheet of the workbook; quotes in its name are doubled. */
@@ -400,6 +437,17 @@ static void put_link(struct sheets *s, lxw_worksheet *sheet, lxw_row_t row, cons
     keep(s, worksheet_write_url_opt(sheet, row, 0, buf_text(&url), s->link, name, NULL));
 }
 
+/* Over as many lines as it needs: not every program makes a row higher by itself. */
+static void put_fact(struct sheets *s, lxw_worksheet *sheet, lxw_row_t row,
+                     const struct book_fact *f)
+{
+    size_t lines = width_of(f->value) / FACT_WIDTH + 1;
+    put_text(s, sheet, row, 0, f->name, s->fact);
+    put_text(s, sheet, row, 1, f->value, s->fact_value);
+    if (lines > 1)
+        worksheet_set_row(sheet, row, ROW_POINTS * (double)lines, NULL);
+}
+
 static void put_about(struct sheets *s, lxw_worksheet *sheet, const struct book *b)
 {
     lxw_row_t row = 0;
@@ -407,12 +455,10 @@ static void put_about(struct sheets *s, lxw_worksheet *sheet, const struct book 
     worksheet_set_row(sheet, 0, 26, NULL);
     worksheet_set_column(sheet, 0, 0, 32, NULL);
     worksheet_set_column(sheet, 1, 1, 90, NULL);
-    set_page(sheet);
+    set_page(sheet, false);
     row += 2;
-    for (size_t i = 0; i < b->fact_count; i++, row++) {
-        put_text(s, sheet, row, 0, b->facts[i].name, s->fact);
-        put_text(s, sheet, row, 1, b->facts[i].value, s->text);
-    }
+    for (size_t i = 0; i < b->fact_count; i++)
+        put_fact(s, sheet, row++, &b->facts[i]);
     row++;
     put_text(s, sheet, row, 0, "sheet", s->heading);
     put_text(s, sheet, row++, 1, "contents", s->heading);
@@ -421,6 +467,7 @@ static void put_about(struct sheets *s, lxw_worksheet *sheet, const struct book 
         put_link(s, sheet, row, s->names[i + 1]);
         put_text(s, sheet, row, 1, t->title, s->text);
     }
+    s->chart_row = row + 1;
 }
 
 static void fill(struct sheets *s, const struct book *b)
@@ -444,15 +491,26 @@ static void fill(struct sheets *s, const struct book *b)
         if (b->tables[i].chart_value < 0 || !b->tables[i].row_count)
             continue;
         begin_data(s); /* the last sheet */
-        put_chart(s, sheets[i + 1], &b->tables[i]);
+        put_chart(s, sheets[0], &b->tables[i]);
     }
 }
 
 /* ---- the file */
 
+/* The library's temporary files, as large as the workbook is, go where it goes. */
+static lxw_workbook *new_workbook(const char *beside)
+{
+    AUTO(cleanup_free) char *folder = xdup(beside);
+    char *slash = strrchr(folder, '/');
+    if (slash)
+        slash[slash == folder] = '\0'; /* of "/file" the root is left */
+    lxw_workbook_options options = {.tmpdir = slash ? folder : "."};
+    return workbook_new_opt(beside, &options);
+}
+
 static int write_to(const struct book *b, const char *beside, const char *path, struct err *e)
 {
-    struct sheets s = {.workbook = workbook_new(beside), .name_count = 1};
+    struct sheets s = {.workbook = new_workbook(beside), .name_count = 1};
     if (!s.workbook)
         return err_set(e, -EIO, "%s: the spreadsheet library could not start", path);
     s.names = xalloc(b->table_count + 1, sizeof(*s.names));

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A book as an Excel workbook.
  *
- * First a sheet "About" with the title, the facts and the list of sheets; then one sheet for
- * each table, in order: its heading in the first row, bold, frozen and with a filter, the rows
- * below it, and beside them the chart of a table that has one; last, for the charts, a sheet
- * "Chart data" with the ten largest rows of each and the others.
+ * First, and seen when it is opened, a sheet "About" with the title, the facts, the list of
+ * sheets, and below it the charts of the tables that have one; then one sheet for each table,
+ * in order: its heading in the first row, bold, frozen and with a filter, and the rows below it
+ * (a record has a row for each of its columns instead); last, for the charts, a sheet "Chart
+ * data" with the ten largest rows of each and the others.
  *
  * Numbers are numbers: GPU-time in hours (0.0000), times as dates in the zone of the process,
  * spans as [h]:mm:ss, shares in per cent, weights with three decimals. Texts are texts whatever

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "runner/base/xnew.h"
 
@@ -57,7 +58,8 @@ struct table *book_table(struct book *b, const char *name, const char *title, co
                         .columns = columns,
                         .column_count = column_count,
                         .chart_label = -1,
-                        .chart_value = -1};
+                        .chart_value = -1,
+                        .chart_more = -1};
     return t;
 }
 
@@ -89,4 +91,16 @@ const struct table_cell *table_cell(const struct table *t, size_t row, size_t co
 {
     assert(row < t->row_count && column < t->column_count);
     return &t->cells[row * t->column_count + column];
+}
+
+void table_group_digits(char *text, size_t size)
+{
+    AUTO(cleanup_free) char *digits = xdup(text);
+    size_t n = 0, whole = strcspn(text, "."), first = *text == '-';
+    for (size_t i = 0; digits[i] && n + 2 < size; i++) {
+        if (i > first && i < whole && (whole - i) % 3 == 0)
+            text[n++] = ',';
+        text[n++] = digits[i];
+    }
+    text[n] = '\0';
 }

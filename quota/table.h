@@ -44,6 +44,8 @@ struct table {
     struct table_cell *cells; /* [row_count × column_count] */
     size_t row_count, cell_count;
     int chart_label, chart_value; /* columns of its bar chart; -1: it has none */
+    int chart_more;               /* of a second label, in parentheses; -1: none is needed */
+    bool is_record; /* one row of many columns: in a workbook a line for each of them */
 };
 
 /* A line of the head: "Interval", "2026-10-01 00:00 … 2026-11-01 00:00 Europe/Berlin". */
@@ -74,5 +76,8 @@ void table_text(struct table *t, const char *text);
 void table_number(struct table *t, int64_t number);
 void table_empty(struct table *t);
 const struct table_cell *table_cell(const struct table *t, size_t row, size_t column);
+
+/* "1234567.500" into "1,234,567.500", cut to `size`. */
+void table_group_digits(char *text, size_t size);
 
 #endif

@@ -26,8 +26,7 @@ static const struct command_option report_options[] = {
     {"format", "FORMAT", "table (the default), csv, json (exact), xlsx or pdf", false},
     {"out", "FILE", "write there instead of the terminal; xlsx and pdf need it", false},
     {"columns", "A,B,...", "print only these columns, in this order (table, csv, json)", false},
-    {"unit", "h|m|s", "GPU-time in hours (the default), minutes or seconds; seconds are exact",
-     false},
+    {"unit", "h|m|s", "GPU-time in hours (the default), minutes, or seconds, exact", false},
 };
 
 static const struct command_option write_options[] = {

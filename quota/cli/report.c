@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "quota/bars.h"
 #include "quota/cli/book.h"
 #include "quota/cli/cli.h"
 #include "quota/cli/nouns.h"
@@ -105,21 +106,22 @@ static int read_report(struct cli *c, struct reading *out, struct err *e)
     struct report_ask ask;
     int r = read_ask(c, &ask, e);
     if (r == 0)
-        r = db_tx_snapshot(c->db, &out->tx, e);
-    if (r == 0)
-        r = report_read(c->db, &ask, &out->report, e);
+        r = report_read_snapshot(c->db, &ask, &out->tx, &out->report, e);
     if (r == 0)
         r = report_checksum(&out->report, out->checksum, e);
     if (r == 0)
         r = read_closing(c, out, e);
-    out->about = (struct report_about){c->site, c->zone, out->checksum, NULL,
-                                       *out->closing ? out->closing : NULL};
+    out->about = (struct report_about){.site = c->site,
+                                       .zone = c->zone,
+                                       .checksum = out->checksum,
+                                       .closing = *out->closing ? out->closing : NULL,
+                                       .only = ask.filter};
     return r;
 }
 
 static int balanced(const struct report *r)
 {
-    if (r->is_of_user || report_adds_up(&r->sums))
+    if (report_is_balanced(r))
         return CLI_OK;
     fputs("quota: the report does not add up; run `quota verify`\n", stderr);
     return CLI_UNBALANCED;
@@ -127,10 +129,17 @@ static int balanced(const struct report *r)
 
 /* ---- verbs */
 
+/* For who runs it; the files say it too, in their heads. */
+static void print_identity(const char *sentence, void *arg)
+{
+    fprintf(stderr, "quota: %s: %s\n", (const char *)arg, sentence);
+}
+
 static int month_set(struct cli *c, struct err *e)
 {
     static const char *const others[] = {"tenant", "project", "user", "part", "since", "until"};
     AUTO(reading_done) struct reading in = {0};
+    char month[REPORT_SPAN_TEXT];
     struct report_ledger ledger;
     if (!cli_value(c, "out"))
         return err_set(e, -EINVAL, "--all writes several files: say where to with --out DIR");
@@ -147,7 +156,11 @@ static int month_set(struct cli *c, struct err *e)
         return r;
     in.about.ledger = &ledger;
     r = report_set_write(c, &in.report, &in.about, cli_value(c, "out"), e);
-    return r < 0 ? r : balanced(&in.report);
+    if (r < 0)
+        return r;
+    report_span_text(&in.report.span, month);
+    report_identity(&in.report.sums, print_identity, month);
+    return balanced(&in.report);
 }
 
 static int month(struct cli *c, struct err *e)
@@ -207,7 +220,7 @@ static int waste(struct cli *c, struct err *e)
         r = waste_read(c->db, &ask, &w, e);
     if (r < 0)
         return r;
-    struct report_about about = {.site = c->site, .zone = c->zone};
+    struct report_about about = {.site = c->site, .zone = c->zone, .only = ask.filter};
     AUTO(book_freep) struct book *b = report_book_waste(&w, &about);
     return book_write(c, b, b, NULL, e);
 }
@@ -218,18 +231,17 @@ static void print_bars(const struct table *t, FILE *out)
     int64_t most = 1;
     fputc('\n', out);
     for (size_t i = 0; i < t->row_count; i++)
-        most = table_cell(t, i, (size_t)t->chart_value)->number > most
-                   ? table_cell(t, i, (size_t)t->chart_value)->number
-                   : most;
+        most = bar_of(t, i).value > most ? bar_of(t, i).value : most;
     for (size_t i = 0; i < t->row_count; i++) {
-        char hours[AMOUNT_TEXT];
-        int64_t n = table_cell(t, i, (size_t)t->chart_value)->number;
-        int width = n > 0 ? (int)((double)n / (double)most * BAR_WIDTH + 0.5) : 0;
-        amount_text(n, AMOUNT_HOURS, hours);
+        char hours[AMOUNT_TEXT], label[BAR_TEXT];
+        struct bar bar = bar_of(t, i);
+        double share = bar.value > 0 ? (double)bar.value / (double)most : 0;
+        int width = (int)(share * BAR_WIDTH + 0.5);
+        amount_text(bar.value, AMOUNT_HOURS, hours);
         for (int k = 0; k < BAR_WIDTH; k++)
             fputc(k < width ? '#' : ' ', out);
         fprintf(out, " %12s  ", hours);
-        out_safe(out, table_cell(t, i, (size_t)t->chart_label)->text);
+        out_safe(out, bar_text(&bar, label));
         fputc('\n', out);
     }
 }
@@ -267,25 +279,24 @@ static int top(struct cli *c, struct err *e)
      false},                                                                                   \
         {"since", "MONTH", "several months, from this one on", false},                         \
     {                                                                                          \
-        "until", "MONTH", "until before this one (else with the one that runs)", false         \
+        "until", "MONTH", "the first month left out (else all up to the running one)", false   \
     }
 #define FILTERS                                                                                \
-    {"tenant", "TENANT", "only this one", false},                                              \
+    {"tenant", "TENANT", "only this tenant", false},                                           \
     {                                                                                          \
-        "project", "PROJECT", "only this one", false                                           \
+        "project", "PROJECT", "only this project", false                                       \
     }
 #define OF_USER                                                                                \
     {                                                                                          \
-        "user", "LOGIN",                                                                       \
-            "only this person: login or login@directory; allocations are left out", false      \
+        "user", "LOGIN", "only this person, login or login@directory; without allocations",    \
+            false                                                                              \
     }
 
 static const struct command_option month_options[] = {
     MONTHS,
     FILTERS,
     OF_USER,
-    {"part", "PART", "users, projects, tenants, allocations or sums alone (csv: else users)",
-     false},
+    {"part", "PART", "users, projects, tenants, allocations or sums alone (csv: users)", false},
     {"all", NULL, "the whole set of files, into the folder of --out", false},
 };
 static const struct command_option level_options[] = {MONTHS, FILTERS, OF_USER};
@@ -295,7 +306,7 @@ static const struct command_option top_options[] = {
     FILTERS,
     OF_USER,
     {"by", "user|project|tenant", "what is compared (user)", false},
-    {"limit", "N", "so many (10)", false},
+    {"limit", "N", "how many rows (10)", false},
     {"chart", NULL, "bars below the table", false},
 };
 
@@ -304,58 +315,74 @@ static const struct command_option top_options[] = {
 static const struct command_verb verbs[] = {
     {"month", "[MONTH]", 0, 1, OPTIONS(month_options), month,
      "who used what, what each allocation has left, and that it adds up",
-     "GPU-time counts in the month it is booked in (a charge in the months it ran in, a\n"
-     "refund when it was given); a job counts as started or ended in the month of that\n"
-     "moment. So a month that is over does not change any more. --since and --until are\n"
-     "months too, half-open.\n"
+     "GPU-time counts in the month it is booked in: a charge in the months that the job ran\n"
+     "in, a refund when it was given. A job counts as started or ended in the month of that\n"
+     "moment. So a month that is over does not change any more.\n"
+     "--since 2026-09 --until 2026-12 is September, October and November.\n"
      "\n"
-     "jobs failed: failed, timed out or lost. waited: from submit to start, of the jobs that\n"
-     "started. raw: GPUs x time; all else is weighted by the price of the submit time. net:\n"
-     "charged less refunded. wasted: all that was charged to jobs that ended here and failed,\n"
-     "timed out, were cancelled or lost. Of an allocation: opening + granted - revoked +\n"
-     "transferred in - transferred out + adjusted - expired - charged + refunded = closing =\n"
-     "free + held; refund expired is what was given back after the term. checksum: SHA-256 of\n"
-     "the report's canonical lines.\n"
+     "  jobs failed  ended as failed, timed out or lost\n"
+     "  waited       from submit to start, summed over the jobs that started\n"
+     "  raw          GPUs x time; all else is weighted by the price of the submit time\n"
+     "  net          charged less refunded\n"
+     "  wasted       all that was charged, in any month, to the jobs that ended in this one\n"
+     "               as failed, timed out, cancelled or lost\n"
+     "  checksum     SHA-256 of the exact figures, with the persons' numbers for their names\n"
      "\n"
-     "--all writes usage (csv, xlsx, pdf), jobs, ledger (csv) and summary (json) of the month\n"
-     "into an existing folder, GPU-time there in seconds, which are exact. In the jobs' file\n"
-     "month_... is what is booked in the month and job_... the whole job's; weight is the\n"
-     "price it was charged by, which held since price_since. Exit status 5 if the sums do not\n"
-     "agree.\n"
+     "Of an allocation: opening + granted - revoked + transferred in - transferred out +\n"
+     "adjusted - expired - charged + refunded = closing = free + held. refund expired is what\n"
+     "was given back after the term, and expired at once. used: charged since the term began,\n"
+     "less refunds.\n"
+     "\n"
+     "--all writes usage (csv, xlsx, pdf), jobs, ledger (csv) and summary (json) of one month\n"
+     "into an existing folder; GPU-time in csv there is in seconds, which are exact. In the\n"
+     "file of jobs, month_... is what is booked in the month and job_... the whole job's;\n"
+     "weight is the price it was charged by, which held since price_since.\n"
+     "\n"
+     "Exit status 5 if the sums do not agree.\n"
      "  quota report month 2026-11\n"
      "  quota report month 2026-11 --format csv --part allocations\n"
      "  quota report month --since 2026-09 --until 2026-12 --format pdf --out autumn.pdf\n"
      "  quota report month 2026-11 --all --out /srv/reports\n"},
     {"project", "", 0, 0, OPTIONS(level_options), project, "usage by project",
-     "The columns are those of `quota report month`.\n"
+     "`quota report month --help` says what the columns mean.\n"
      "  quota report project --month 2026-10 --tenant north\n"},
     {"user", "", 0, 0, OPTIONS(level_options), user, "usage by person and project",
-     "The columns are those of `quota report month`.\n"
+     "A person has a row for each project. `quota report month --help` says what the columns\n"
+     "mean.\n"
      "  quota report user --since 2026-01 --user alice@north\n"},
     {"tenant", "", 0, 0, OPTIONS(level_options), tenant, "usage by tenant",
-     "The columns are those of `quota report month`.\n"
+     "`quota report month --help` says what the columns mean.\n"
      "  quota report tenant --month 2026-10 --format xlsx --out tenants.xlsx\n"},
     {"waste", "", 0, 0, OPTIONS(waste_options), waste,
      "GPU-hours that came to nothing, by cause, tenant and project",
-     "Of the jobs that ended in the months, each with all that it was ever charged: charged\n"
-     "to all, and of that to those that failed, timed out, were cancelled or lost; preempted:\n"
-     "what attempts that were preempted, or cut by maintenance or a fault, of jobs that\n"
-     "completed had done since the last checkpoint, at most. idle: GPU-time without weight\n"
-     "that samples found idle, of what they looked at, in jobs of every end. A row without\n"
-     "project is the tenant's, the last one the site's.\n"
+     "Of the jobs that ended in the months, each with all that it was ever charged:\n"
+     "\n"
+     "  charged        to all of them\n"
+     "  failed, timed out, cancelled, lost\n"
+     "                 of that, to the jobs that ended so\n"
+     "  preempted      of jobs that completed: what attempts that preemption, maintenance or\n"
+     "                 a fault cut off had done since the last checkpoint, at most\n"
+     "  wasted         these five together\n"
+     "  sampled, idle  GPU-time without weight that samples looked at, and found idle, in\n"
+     "                 jobs of every end\n"
+     "\n"
+     "A row without a project is the sum of its tenant, the last row the sum of all.\n"
      "  quota report waste --month 2026-10\n"},
     {"top", "", 0, 0, OPTIONS(top_options), top, "who used most",
-     "In order of net GPU-hours, the largest first.\n"
+     "In order of net GPU-hours (charged less refunded), the largest first. A person has a\n"
+     "row for each project.\n"
      "  quota report top --by project --limit 20 --chart\n"},
     {"send", "[MONTH]", 0, 1, report_send_options, REPORT_SEND_OPTIONS, COMMAND_READS,
      report_send, "mail each tenant's report of a closed month to its contact",
-     "For cron or a timer, some days into a month; without MONTH it is the one that ended\n"
-     "last. The month must be closed (`quota month close`). Each tenant's contact, if it\n"
-     "has one, gets the report to print (PDF) and the table of users (CSV), once for each\n"
-     "month and address, however often this is run. What a crash cut off goes out at the\n"
-     "next call; what was cut off while the mail server took it is shown as unknown and\n"
-     "never sent twice by itself: when it did not come, --again ADDRESS sends it. Needs\n"
-     "[mail] in the configuration. Ends with 1 if anything was refused or is unknown.\n"
+     "For cron or a timer, some days into a month. Without MONTH it is the one that ended\n"
+     "last; it must be closed (`quota month close`). The contact of each tenant that has one\n"
+     "gets the report to print (PDF) and the table of users (CSV), once for each month and\n"
+     "address, however often this is run.\n"
+     "\n"
+     "What a crash cut off goes out at the next call. What was cut off while the mail server\n"
+     "took it is shown as unknown and not sent again by itself: if it did not come, --again\n"
+     "ADDRESS sends it. Needs [mail] in the configuration. Exit status 1 if anything was\n"
+     "refused or is unknown.\n"
      "  quota report send 2026-10 --dry-run\n"
      "  quota report send 2026-10\n"},
 };

@@ -133,7 +133,8 @@ static void write_text(const struct sending *s, const struct recipient *to,
 static int post(struct sending *s, const struct recipient *to, const struct report *report,
                 bool *out_is_trouble, struct err *e)
 {
-    struct report_about about = {.site = s->c->site, .zone = s->c->zone};
+    struct report_about about = {
+        .site = s->c->site, .zone = s->c->zone, .only.tenant = to->tenant};
     AUTO(book_freep) struct book *b = report_book(report, &about);
     AUTO(book_freep) struct book *paper = report_book_paper(report, &about);
     AUTO(buf_done) struct buf pdf = BUF_INIT(PDF_MAX);
@@ -170,12 +171,15 @@ static int send_one(struct sending *s, const struct recipient *to, bool *out_is_
         .first = s->month, .last = s->month, .filter = {.tenant = to->tenant}};
     {
         AUTO(db_tx_end) struct db_tx tx = {0};
-        int r = db_tx_snapshot(s->c->db, &tx, e);
-        if (r == 0)
-            r = report_read(s->c->db, &ask, &report, e);
+        int r = report_read_snapshot(s->c->db, &ask, &tx, &report, e);
         if (r < 0)
             return r;
     }
+    if (!report_is_balanced(&report))
+        return err_set(e, -EBADE,
+                       "month %s of tenant %s does not add up, and was not sent; run `quota "
+                       "verify`",
+                       s->month_text, to->tenant);
     return post(s, to, &report, out_is_trouble, e);
 }
 

@@ -50,15 +50,15 @@ static void put_projects(struct book *b, const char *group, int count)
     }
 }
 
-static void put_kinds(struct book *b)
+static void put_kinds(struct book *b, const char *name, size_t rows)
 {
     static const char *const texts[] = {"=1+1",       "@cmd|' /C calc'!A0", "+49", "-1",
                                         "<b>&amp;\"", "\xff not UTF-8",     "",    "007"};
     static const int64_t numbers[] = {
         -1234567, -5000 * (int64_t)HOUR, november_ms, 93784000, 68719476736, 1500, 375};
-    struct table *t =
-        book_table(b, "all kinds: [x]", "All kinds", "", kind_columns, COUNT(kind_columns));
-    for (size_t i = 0; i < COUNT(texts); i++) {
+    struct table *t = book_table(b, name, "All kinds", "", kind_columns, COUNT(kind_columns));
+    t->is_record = rows == 1;
+    for (size_t i = 0; i < rows && i < COUNT(texts); i++) {
         table_text(t, texts[i]);
         for (size_t k = 0; k < COUNT(numbers); k++) {
             if (i == 1)
@@ -98,7 +98,9 @@ static struct book *book_of(const char *kind)
     } else if (!strcmp(kind, "none")) {
         put_projects(b, "", 0);
     } else if (!strcmp(kind, "kinds")) {
-        put_kinds(b);
+        put_kinds(b, "all kinds: [x]", 8);
+    } else if (!strcmp(kind, "record")) {
+        put_kinds(b, "sums", 1);
     } else if (!strcmp(kind, "wide")) {
         put_wide(b, 3);
     }

@@ -77,6 +77,15 @@ class ReportSend(Case):
         self.assertEqual(4, len({m["Message-ID"] for _, m in self.server.taken}))
         self.assertEqual([["sent"]], self.books.sql("SELECT DISTINCT state FROM mail"))
 
+    def test_a_month_that_does_not_add_up_is_not_sent(self):
+        damage = "UPDATE month_balance SET free = free %s 1 WHERE month = " + str(self.books.last)
+        self.books.sql(damage % "+")
+        self.addCleanup(self.books.sql, damage % "-")
+        result = self.books.quota("report", "send")
+        self.assertEqual((1, []), (result.code, self.taken()), result.err)
+        self.assertIn(f"month {self.last} of tenant north does not add up, and was not sent",
+                      result.err)
+
     def test_the_message_says_whose_month_it_is(self):
         self.send()
         message = self.server.taken[0][1]

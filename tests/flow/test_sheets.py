@@ -24,7 +24,7 @@ class Sheets(unittest.TestCase):
     def setUpClass(cls):
         cls.temporary = tempfile.TemporaryDirectory(prefix="ffs")
         cls.folder = pathlib.Path(cls.temporary.name)
-        for kind in ("tenants", "many", "none", "kinds", "wide"):
+        for kind in ("tenants", "many", "none", "kinds", "wide", "record"):
             subprocess.run([str(PROBE), kind, str(cls.folder)], check=True, env=ENV)
 
     @classmethod
@@ -98,7 +98,7 @@ class Sheets(unittest.TestCase):
         self.assertEqual("=1+1", plain.worksheets[1]["A2"].value) # a formula would have no text
 
     def test_no_formula_is_in_any_sheet(self):
-        for kind in ("tenants", "many", "none", "kinds", "wide"):
+        for kind in ("tenants", "many", "none", "kinds", "wide", "record"):
             with zipfile.ZipFile(self.folder / f"{kind}.xlsx") as parts:
                 out = b"".join(parts.read(part) for part in parts.namelist()
                                if part.startswith("xl/worksheets/"))
@@ -115,8 +115,10 @@ class Sheets(unittest.TestCase):
 
     def test_a_chart_shows_the_ten_largest_and_the_others(self):
         book = self.workbook("many")
-        charts = book["projects"]._charts
-        self.assertEqual(1, len(charts))
+        charts = book["About"]._charts  # what is seen first, and not beside a wide table
+        self.assertEqual(([], 1), (book["projects"]._charts, len(charts)))
+        self.assertGreater(charts[0].anchor._from.row, max(
+            cell.row for row in book["About"].iter_rows() for cell in row if cell.value))
         self.assertEqual("bar", charts[0].barDir)
         self.assertIn("'Chart data'!$B$2:$B$12", charts[0].series[0].val.numRef.f)
         data = [[cell.value for cell in row]
@@ -126,7 +128,19 @@ class Sheets(unittest.TestCase):
         total = sum(row[3].value for row in book["projects"].iter_rows(min_row=2))
         self.assertEqual("190 others", data[11][0])
         self.assertAlmostEqual(total, sum(row[1] for row in data[1:]), places=4)
-        self.assertEqual([], self.workbook("none")["projects"]._charts)
+        self.assertEqual([], self.workbook("none")["About"]._charts)
+        ends, begins = ([getattr(chart.anchor, at).row for chart in
+                         self.workbook("tenants")["About"]._charts] for at in ("to", "_from"))
+        self.assertGreater(begins[1], ends[0])
+
+    def test_a_record_has_a_line_for_each_figure(self):
+        sheet = self.workbook("record")["sums"]
+        self.assertEqual([("name", "value"), ("text", "=1+1"), ("count", -1234567),
+                          ("net (GPU-h)", -5000), ("ended at", datetime.datetime(2026, 11, 1))],
+                         [tuple(cell.value for cell in row) for row in sheet.iter_rows(max_row=5)])
+        self.assertEqual((9, 2, "A2"), (sheet.max_row, sheet.max_column, sheet.freeze_panes))
+        self.assertEqual("#,##0.0000", sheet["B4"].number_format)
+        self.assertIsNone(sheet.auto_filter.ref)
 
     def test_a_table_without_rows_has_its_heading(self):
         sheet = self.workbook("none")["projects"]

@@ -61,13 +61,77 @@ static void the_words_name_every_number(void **state)
 {
     (void)state;
     struct buf text = BUF_INIT(4096);
-    report_words(&sound, put_sentence, &text);
-    assert_non_null(strstr(buf_text(&text), "30 = 30 = 30 gpums"));
-    assert_non_null(strstr(buf_text(&text), "7 = 7 = 7 gpums"));
-    assert_non_null(
-        strstr(buf_text(&text), ": 100 + 50 - 4 + 9 - 3 + -2 - 20 - 30 + 5 = 105 gpums"));
-    assert_non_null(strstr(buf_text(&text), ": 30 = 100 - 105 + 62 - 27 gpums"));
+    struct report_sums s = sound;
+    for (int i = 0; i < FLOW_PARTS; i++)
+        s.flow.gpums[i] *= 36000000; /* ten hours each */
+    s.usage[USE_CHARGED] = s.ledger_charged_gpums = s.flow.gpums[FLOW_CHARGED];
+    s.usage[USE_REFUNDED] = s.ledger_refunded_gpums = 70 * 3600000;
+    report_words(&s, put_sentence, &text);
+    assert_string_equal(
+        buf_text(&text),
+        "charged: users = ledger = allocations: 300.000 = 300.000 = 300.000 GPU-hours\n"
+        "refunded: users = ledger = allocations: 70.000 = 70.000 = 70.000 GPU-hours\n"
+        "opening + granted - revoked + transferred in - transferred out + adjusted - expired "
+        "- charged + refunded = closing: 1,000.000 + 500.000 - 40.000 + 90.000 - 30.000 + "
+        "-20.000 - 200.000 - 300.000 + 50.000 = 1,050.000 GPU-hours\n"
+        "charged: users = ledger = opening - closing + what came in - what went out: 300.000 = "
+        "300.000 = 1,000.000 - 1,050.000 + 620.000 - 270.000 GPU-hours\n");
     buf_done(&text);
+}
+
+static void a_difference_that_hours_would_hide_is_told_exactly(void **state)
+{
+    (void)state;
+    struct buf text = BUF_INIT(4096);
+    struct report_sums s = sound;
+    s.usage[USE_CHARGED] = 1000031;
+    s.flow.gpums[FLOW_CLOSING]++;
+    report_words(&s, put_sentence, &text);
+    const char *words = buf_text(&text);
+    assert_non_null(strstr(words, "allocations: 1,000,031 = 30 = 30 GPU-milliseconds\n"));
+    assert_non_null(strstr(words, "refunded: users = ledger = allocations: 0.000 = "));
+    assert_non_null(
+        strstr(words, ": 100 + 50 - 4 + 9 - 3 + -2 - 20 - 30 + 5 = 106 GPU-milliseconds\n"));
+    assert_non_null(strstr(words, ": 1,000,031 = 30 = 100 - 106 + 62 - 27 GPU-milliseconds\n"));
+    buf_done(&text);
+}
+
+static const char *fact_of(const struct book *b, const char *name)
+{
+    for (size_t i = 0; i < b->fact_count; i++)
+        if (!strcmp(b->facts[i].name, name))
+            return b->facts[i].value;
+    return NULL;
+}
+
+static void the_head_says_what_it_is_of(void **state)
+{
+    static const struct {
+        struct report_filter only;
+        bool is_of_user, is_broken;
+        const char *says, *adds_up;
+    } cases[] = {
+        {{NULL, NULL, NULL}, false, false, NULL, "yes, to the GPU-millisecond; "},
+        {{"north", NULL, NULL}, false, true, "tenant north", "no: run `quota verify`"},
+        {{"north", "lattice", "bob"},
+         true,
+         true,
+         "tenant north, project lattice, user bob",
+         NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct report r = {.sums = sound, .is_of_user = cases[i].is_of_user};
+        struct report_about about = {.site = "Site", .zone = "UTC", .only = cases[i].only};
+        r.sums.ledger_charged_gpums += cases[i].is_broken;
+        AUTO(book_freep) struct book *b = report_book_paper(&r, &about);
+        const char *only = fact_of(b, "Only"), *adds_up = fact_of(b, "Adds up");
+        assert_true(only ? cases[i].says && !strcmp(only, cases[i].says) : !cases[i].says);
+        assert_true(adds_up ? cases[i].adds_up &&
+                                  !strncmp(adds_up, cases[i].adds_up, strlen(cases[i].adds_up))
+                            : !cases[i].adds_up);
+        assert_int_equal(report_is_balanced(&r), cases[i].is_of_user || !cases[i].is_broken);
+    }
 }
 
 /* Three rows of one project: the order of names is not that of numbers. */
@@ -177,6 +241,7 @@ static void the_parts_are_the_tables(void **state)
     const struct table *sums = &b->tables[b->table_count - 1];
     assert_int_equal(sums->row_count, 1);
     assert_int_equal(sums->cell_count, sums->column_count);
+    assert_true(sums->is_record);
     book_free(b);
 }
 
@@ -223,6 +288,8 @@ int main(void)
         cmocka_unit_test(a_sound_month_adds_up),
         cmocka_unit_test(any_sum_off_by_one_is_seen),
         cmocka_unit_test(the_words_name_every_number),
+        cmocka_unit_test(a_difference_that_hours_would_hide_is_told_exactly),
+        cmocka_unit_test(the_head_says_what_it_is_of),
         cmocka_unit_test(who_used_most_stands_first),
         cmocka_unit_test(canonical_lines_have_numbers_for_persons),
         cmocka_unit_test(a_checksum_changes_with_any_number_but_no_name),
