@@ -35,6 +35,7 @@ struct poll {
     struct check *checks;
     size_t check_count;
     int status;
+    struct err why;
     enum job_state now;
     int64_t attempt;
     json_t *state;
@@ -172,9 +173,9 @@ static json_t *state_json(const struct db_rows *rows, enum job_state state, int6
 static int read_state(struct db *db, struct poll *p)
 {
     AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int r = db_select(db, SQL_FOLLOW_GET, DB_ARGS(DB_I64(p->job)), &rows, NULL);
+    int r = db_select(db, SQL_FOLLOW_GET, DB_ARGS(DB_I64(p->job)), &rows, &p->why);
     if (r == 0)
-        r = db_rows_next(rows, NULL);
+        r = db_rows_next(rows, &p->why);
     if (r < 1)
         return r < 0 ? r : -ENOENT;
     if (!job_state_find(db_rows_text(rows, 0), &p->now))
@@ -210,8 +211,7 @@ static void check_all(struct db *db, const struct poll *p)
 static void run_poll(void *worker, void *arg)
 {
     struct poll *p = arg;
-    struct err why;
-    struct db *db = worker_db(worker, &p->status, &why);
+    struct db *db = worker_db(worker, &p->status, &p->why);
     if (!db)
         return;
     p->status = read_state(db, p);
@@ -224,6 +224,8 @@ static void on_polled(int status, void *arg)
     struct poll *p = arg;
     struct follow *f = p->follow;
     f->polling = NULL;
+    if (status < 0 || p->status == -ENOTCONN)
+        trouble_log(f->all->portal->site.troubles, p->why.text);
     if (status == 0 && p->status == 0) {
         end_refused(f, p);
         bool is_news = !f->state || !json_equal(f->state, p->state);

@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "portal/access.h"
 #include "portal/portal.h"
 #include "portal/session.h"
+#include "runner/base/now.h"
 
 bool place_is_key(const char *key)
 {
@@ -23,6 +25,28 @@ static void refuse_field(struct request *r, const struct spec_fault *fault, stru
                                     "Mend this field and send it again.",
                                     422,
                                     NULL};
+}
+
+/* The allocation that the request names, if it is one of his in that project. */
+static const struct balance *find_named(const struct person *p, const struct spec *s)
+{
+    for (size_t i = 0; i < p->balance_count; i++)
+        if (p->balances[i].allocation_id == s->allocation &&
+            strcmp(p->balances[i].project, s->project) == 0)
+            return &p->balances[i];
+    return NULL;
+}
+
+static int refuse(struct worker *w, struct request *r, const struct spec *s, struct placed *out)
+{
+    struct person *p;
+    const struct balance *named = NULL;
+    int code = s->allocation ? access_person(w, r, &p) : 0;
+    if (code == 0 && s->allocation)
+        named = find_named(p, s);
+    if (code == 0)
+        out->refusal = refusal_of(r->arena, s, &out->result, named, now_ms());
+    return code;
 }
 
 int place_job(struct worker *w, struct request *r, const json_t *asked, const char *key,
@@ -48,7 +72,5 @@ int place_job(struct worker *w, struct request *r, const json_t *asked, const ch
     if (code < 0)
         return code;
     out->is_placed = out->result.answer == PLACE_DONE || out->result.answer == PLACE_SAME;
-    if (!out->is_placed)
-        out->refusal = refusal_of(r->arena, s, &out->result);
-    return 0;
+    return out->is_placed ? 0 : refuse(w, r, s, out);
 }

@@ -216,6 +216,7 @@ int portal_start(struct portal *p, const char *conf_path, struct err *e)
     start_pools(p);
     p->site.loop = p->loop;
     p->site.disk = p->disk;
+    p->site.troubles = &p->troubles;
     p->site.decorate = page_decorate;
     p->site.arg = p;
     p->streams = sse_hub_new(p->loop, HEARTBEAT_MS, STREAMS_MAX);

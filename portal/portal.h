@@ -10,6 +10,7 @@
 #include "portal/request.h"
 #include "portal/site.h"
 #include "portal/site_conf.h"
+#include "portal/trouble.h"
 
 struct follows;
 struct httpd;
@@ -31,6 +32,7 @@ struct portal {
         *ldap; /* one for each directory, so that a dead one holds up nobody else */
     size_t ldap_count;
     struct site site;
+    struct troubles troubles;
     struct sse_hub *streams;
     struct runner_link *runner;
     struct follows *follows;

@@ -36,19 +36,29 @@ static const char *counted_text(struct arena *a, const struct spec *s, int64_t h
     return text ? text : "";
 }
 
+/* What was to pay for it: "project climate", "allocation 3 of project climate". */
+static const char *payer_text(struct arena *a, const struct spec *s)
+{
+    const char *text = s->allocation ? arena_printf(a, "allocation %" PRId64 " of project %s",
+                                                    s->allocation, s->project)
+                                     : arena_printf(a, "project %s", s->project);
+    return text ? text : "it";
+}
+
 static struct refusal no_budget(struct arena *a, const struct spec *s,
                                 const struct place_result *p)
 {
     struct shown_pair hours = shown_hours_pair(a, p->hold_gpums, p->free_gpums);
     int64_t fit_ms = refusal_fitting_ms(s->time_limit_ms, p->hold_gpums, p->free_gpums);
     const char *gpus = gpus_text(a, s);
+    const char *other = s->allocation ? "choose another allocation, " : "";
     struct refusal r = {.type = "no-budget", .field = "time_limit", .status = 422};
     r.detail =
         arena_printf(a,
-                     "The job would hold %s GPU-hours (%s for %s%s), but project %s has %s "
-                     "free for you.",
+                     "The job would hold %s GPU-hours (%s for %s%s), but %s has %s free for "
+                     "you.",
                      hours.a, gpus, shown_duration(a, s->time_limit_ms),
-                     counted_text(a, s, p->hold_gpums), s->project, hours.b);
+                     counted_text(a, s, p->hold_gpums), payer_text(a, s), hours.b);
     r.at_field = "More than is free";
     if (fit_ms >= 1000)
         r.at_field =
@@ -56,12 +66,45 @@ static struct refusal no_budget(struct arena *a, const struct spec *s,
     if (fit_ms >= 1000)
         r.remedy = arena_printf(a,
                                 "%s for at most %s would fit. Ask for fewer GPUs or less time, "
-                                "or ask the project's PI for more GPU-hours.",
-                                gpus, shown_duration(a, fit_ms));
+                                "%sor ask the project's PI for more GPU-hours.",
+                                gpus, shown_duration(a, fit_ms), other);
     else
-        r.remedy =
-            "Wait until running jobs give back what they do not use, or ask the project's PI "
-            "for more GPU-hours.";
+        r.remedy = arena_printf(a,
+                                "Wait until running jobs give back what they do not use, %sor "
+                                "ask the project's PI for more GPU-hours.",
+                                other);
+    return r;
+}
+
+/* ---- an allocation that was named and cannot be used now */
+
+static const char *const other_allocation =
+    "Choose another allocation, or none: then the one that ends first and has enough is taken.";
+
+static struct refusal no_allocation(struct arena *a, const struct spec *s,
+                                    const struct balance *b, int64_t now_ms)
+{
+    struct refusal r = {.type = "no-allocation", .field = "allocation", .status = 422};
+    const char *free = b ? shown_hours(a, b->free_gpums) : "";
+    r.remedy = other_allocation;
+    if (!b) {
+        r.at_field = arena_printf(a, "Not one of project %s", s->project);
+        r.detail = arena_printf(a, "Project %s has no allocation %" PRId64 ".", s->project,
+                                s->allocation);
+    } else if (now_ms >= b->until_ms) {
+        r.at_field = arena_printf(a, "Ended on %s", shown_date(a, b->until_ms - 1));
+        r.detail = arena_printf(a, "The term of %s ended on %s.", payer_text(a, s),
+                                shown_date(a, b->until_ms - 1));
+    } else if (now_ms < b->from_ms) {
+        r.at_field = arena_printf(a, "Begins on %s", shown_date(a, b->from_ms));
+        r.detail = arena_printf(a, "The term of %s, which has %s GPU-hours free, begins on %s.",
+                                payer_text(a, s), free, shown_date(a, b->from_ms));
+    } else {
+        r.at_field = "Closed";
+        r.detail = arena_printf(
+            a, "Allocation %" PRId64 " of project %s is closed; %s GPU-hours of it are free.",
+            s->allocation, s->project, free);
+    }
     return r;
 }
 
@@ -131,7 +174,8 @@ static struct refusal too_many_waiting(struct arena *a, const struct spec *s,
     return r;
 }
 
-struct refusal refusal_of(struct arena *a, const struct spec *s, const struct place_result *p)
+struct refusal refusal_of(struct arena *a, const struct spec *s, const struct place_result *p,
+                          const struct balance *named, int64_t now_ms)
 {
     static const struct refusal answers[] = {
         [PLACE_OTHER_CONTENT] =
@@ -153,6 +197,8 @@ struct refusal refusal_of(struct arena *a, const struct spec *s, const struct pl
     switch (p->answer) {
     case PLACE_NO_BUDGET:
         return no_budget(a, s, p);
+    case PLACE_NO_ALLOCATION:
+        return s->allocation ? no_allocation(a, s, named, now_ms) : answers[p->answer];
     case PLACE_TOO_LONG:
         return too_long(a, s, p);
     case PLACE_TYPE_REFUSED:

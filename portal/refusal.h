@@ -4,6 +4,7 @@
 #define FF_PORTAL_REFUSAL_H
 
 #include "quota/ledger_place.h"
+#include "quota/person.h"
 #include "runner/base/arena.h"
 #include "runner/job/spec.h"
 
@@ -16,8 +17,11 @@ struct refusal {
     const char *at_field; /* what stands beside the field; NULL: the detail */
 };
 
-/* Of any answer but PLACE_DONE and PLACE_SAME. Texts are the arena's or static. */
-struct refusal refusal_of(struct arena *a, const struct spec *s, const struct place_result *p);
+/* Of any answer but PLACE_DONE and PLACE_SAME.
+ *   named   the allocation that the spec names, as the person has it; NULL: none, or not his
+ * Texts are the arena's or static. */
+struct refusal refusal_of(struct arena *a, const struct spec *s, const struct place_result *p,
+                          const struct balance *named, int64_t now_ms);
 
 /* The longest time limit that a job of this shape could have with what is free, in whole
  * minutes (below two minutes: seconds); 0: none. */

@@ -14,6 +14,7 @@
 #include "portal/request.h"
 #include "portal/site.h"
 #include "portal/static_files.h"
+#include "portal/trouble.h"
 #include "portal/view.h"
 #include "runner/base/cleanup.h"
 #include "runner/base/jget.h"
@@ -183,9 +184,19 @@ void request_problem(struct request *r, int status, const char *title, const cha
 void request_fail(struct request *r, int code)
 {
     int status = error_status(code);
+    if (status == 503) {
+        request_unavailable(r);
+        return;
+    }
     if (status == 500)
         log_error("%s: %s (%s)", r->path, r->err.text, strerror(-code));
     request_problem(r, status, NULL, status < 500 && *r->err.text ? r->err.text : NULL);
+}
+
+void request_unavailable(struct request *r)
+{
+    trouble_log(r->site->troubles, r->err.text);
+    request_problem(r, 503, NULL, NULL);
 }
 
 void request_redirect(struct request *r, const char *own_path)

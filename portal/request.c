@@ -185,23 +185,42 @@ const char *request_header(const struct request *r, const char *name)
     return evhttp_find_header(evhttp_request_get_input_headers(r->exchange->ev), name);
 }
 
+/* The next "name=value" of the field, up to its semicolon, from *at on; 0 at the end. */
+static size_t next_cookie(const char **at)
+{
+    *at += strspn(*at, " ;");
+    return strcspn(*at, ";");
+}
+
 const char *request_cookie(struct request *r, const char *name)
 {
     const char *at = request_header(r, "Cookie");
     const char *found = NULL;
-    size_t name_len = strlen(name), len = 0;
-    while (at && *at) {
-        at += strspn(at, " ;");
-        size_t n = strcspn(at, ";");
-        if (n > name_len && at[name_len] == '=' && memcmp(at, name, name_len) == 0) {
-            if (found)
-                return NULL; /* somebody put a second one there */
-            found = at + name_len + 1;
-            len = n - name_len - 1;
-        }
-        at += n;
+    size_t name_len = strlen(name), len = 0, n;
+    for (; at && (n = next_cookie(&at)); at += n) {
+        if (n <= name_len || at[name_len] != '=' || memcmp(at, name, name_len) != 0)
+            continue;
+        if (found)
+            return NULL; /* somebody put a second one there */
+        found = at + name_len + 1;
+        len = n - name_len - 1;
     }
     return found ? arena_dup_bytes(r->arena, found, len) : NULL;
+}
+
+const char *request_cookie_next(struct request *r, const char *prefix, size_t *place)
+{
+    const char *field = request_header(r, "Cookie");
+    const char *at = field ? field + *place : NULL;
+    size_t prefix_len = strlen(prefix), n;
+    for (; at && (n = next_cookie(&at)); at += n) {
+        const char *equals = memchr(at, '=', n);
+        if (!equals || n < prefix_len || memcmp(at, prefix, prefix_len) != 0)
+            continue;
+        *place = (size_t)(at + n - field);
+        return arena_dup_bytes(r->arena, equals + 1, (size_t)(at + n - equals) - 1);
+    }
+    return NULL;
 }
 
 const char *request_query(const struct request *r, const char *name)

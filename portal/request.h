@@ -51,8 +51,11 @@ struct request {         /* any thread may read; what a comment gives away may b
 const char *request_target(const struct request *r); /* path and query, as they were sent */
 const char *request_header(const struct request *r, const char *name); /* NULL if not there */
 const char *request_cookie(struct request *r, const char *name);       /* NULL also if twice */
-const char *request_query(const struct request *r, const char *name);  /* NULL if not there */
-const char *request_param(const struct request *r, const char *name);  /* never NULL */
+/* One after the other the values of the cookies whose names begin so, from *place = 0 on; NULL
+ * after the last. */
+const char *request_cookie_next(struct request *r, const char *prefix, size_t *place);
+const char *request_query(const struct request *r, const char *name); /* NULL if not there */
+const char *request_param(const struct request *r, const char *name); /* never NULL */
 /* A param that is a number from 1 on, or -ENOENT: what has no such number is not there. */
 int request_param_i64(const struct request *r, const char *name, int64_t *out);
 /* It was sent from a page of this site, by Origin and Sec-Fetch-Site; true without either. */
@@ -71,8 +74,11 @@ void request_html(struct request *r, int status, const char *view, json_t *data)
 void request_json(struct request *r, int status, json_t *body);
 /* A page or a problem document, as the client wants. NULL title or detail: what is usual. */
 void request_problem(struct request *r, int status, const char *title, const char *detail);
-/* From a negative errno; r->err is shown where the client can mend it and logged otherwise. */
+/* From a negative errno; r->err is shown where the client can mend it and logged otherwise: for
+ * 503 once while it lasts. */
 void request_fail(struct request *r, int code);
+/* 503, and r->err is logged once while it lasts. */
+void request_unavailable(struct request *r);
 /* 303 to a path of this site; anything else goes to "/". */
 void request_redirect(struct request *r, const char *own_path);
 

@@ -121,3 +121,9 @@ json_t *requests_list_json(struct request *r, const struct person *p,
     }
     return list;
 }
+
+void requests_put_cap(json_t *page, const char *name, const struct user_request_list *l)
+{
+    if (l->count >= USER_REQUESTS_MAX)
+        json_object_set_new(page, name, json_pack("{s:i}", "newest", USER_REQUESTS_MAX));
+}

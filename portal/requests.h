@@ -33,4 +33,7 @@ json_t *requests_json(struct request *r, const struct user_request *q, enum requ
 json_t *requests_list_json(struct request *r, const struct person *p,
                            const struct user_request_list *l, bool is_open);
 
+/* Where the list may have been cut off: {NAME: {"newest"}}, so that the page says so. */
+void requests_put_cap(json_t *page, const char *name, const struct user_request_list *l);
+
 #endif

@@ -189,8 +189,7 @@ static void on_visited(int status, void *arg)
         answer_visit(&v);
 }
 
-/* A script's event stream wants a status, not a page: the login page that it would be led to
- * sets a cookie of its own, beside that of the page the person is looking at. */
+/* A script's event stream wants a status, not the login page that it would be led to. */
 static bool is_stream(const struct request *r)
 {
     const char *accept = request_header(r, "Accept");
@@ -216,7 +215,7 @@ static void answer_visit(const struct visit *v)
 {
     struct request *r = v->request;
     if (v->is_failed)
-        request_problem(r, 503, NULL, NULL);
+        request_unavailable(r);
     else if (v->verdict == ROUTER_LOGIN)
         send_to_login(v->router, r);
     else if (v->verdict == ROUTER_FORBID)

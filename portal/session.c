@@ -9,10 +9,12 @@
 #include "portal/portal.h"
 #include "portal/worker.h"
 #include "quota/db/db.h"
+#include "runner/base/random.h"
 
 enum {
     SEEN_EVERY_MS = 60000, /* the last-seen time is written at most once a minute */
     PATIENCE_MS = 3000,    /* a page waits this long for a database that restarts */
+    MARK_BYTES = 4, /* at random, at the end of a name: enough for the tabs of one browser */
 };
 
 static const char *cookie_name(const struct request *r, const char *plain)
@@ -121,17 +123,51 @@ const char *session_form_token(const struct request *r, const char *action)
     return s ? make_token(r, s->hash, action) : "";
 }
 
+/* The cookies of the login form have names that differ at their end: tabs that a browser opens
+ * all at once each get one, and none takes away what another tab's form is bound to. */
+static const char *next_login_cookie(struct request *r, size_t *place)
+{
+    const char *prefix = cookie_name(r, "login-"), *value = NULL;
+    while (prefix && (value = request_cookie_next(r, prefix, place)))
+        if (token_is_form(value, strlen(value)))
+            break;
+    return value;
+}
+
+static void put_login_cookie(struct request *r, const char *value)
+{
+    char mark[2 * MARK_BYTES + 1];
+    random_hex(mark, MARK_BYTES);
+    const char *name = arena_printf(r->arena, "login-%s", mark);
+    if (name)
+        put_cookie(r, name, value);
+}
+
 const char *session_login_token(struct request *r)
 {
     char fresh[TOKEN_TEXT], hash[TOKEN_TEXT];
-    const char *cookie = read_cookie(r, "login");
+    size_t place = 0;
+    const char *cookie = next_login_cookie(r, &place);
     if (!cookie) {
         token_make(fresh);
-        put_cookie(r, "login", fresh);
+        put_login_cookie(r, fresh);
         cookie = fresh;
     }
     token_hash(cookie, hash);
     return make_token(r, hash, "POST /login");
+}
+
+static bool is_login_token(struct request *r, const char *given)
+{
+    char hash[TOKEN_TEXT];
+    size_t place = 0;
+    const char *cookie;
+    while ((cookie = next_login_cookie(r, &place))) {
+        token_hash(cookie, hash);
+        if (is_token(r, hash, "POST /login", given))
+            return true;
+    }
+    return false;
 }
 
 bool session_check_token(void *local, struct request *r, const char *token)
@@ -139,16 +175,9 @@ bool session_check_token(void *local, struct request *r, const char *token)
     (void)local;
     const struct session *s = session_of(r);
     const char *action = arena_printf(r->arena, "POST %s", r->path);
-    if (!action)
-        return false;
-    if (strcmp(r->path, "/login") != 0)
-        return s && is_token(r, s->hash, action, token);
-    char hash[TOKEN_TEXT];
-    const char *cookie = read_cookie(r, "login");
-    if (!cookie)
-        return false;
-    token_hash(cookie, hash);
-    return is_token(r, hash, action, token);
+    if (strcmp(r->path, "/login") == 0)
+        return is_login_token(r, token);
+    return s && action && is_token(r, s->hash, action, token);
 }
 
 bool session_check_api_token(const struct request *r)

@@ -7,7 +7,7 @@
  * login, and at the logout. A form token is an HMAC of (session, action) under the site's
  * form key; the action is the method and path the form is sent to ("POST /jobs/7/cancel"),
  * and "api" for all of the API. The login form comes before any session: its token is bound
- * to a cookie of its own (__Host-login). */
+ * to a cookie of its own (__Host-login-…), which the next login page finds and uses again. */
 #ifndef FF_PORTAL_SESSION_H
 #define FF_PORTAL_SESSION_H
 

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "portal/portal.h"
-#include "runner/base/log.h"
 #include "runner/base/now.h"
 #include "runner/base/xnew.h"
 
@@ -38,17 +37,10 @@ struct db *worker_db(struct worker *w, int *out_r, struct err *e)
         return w->db;
     int64_t now = now_mono_ms();
     *out_r = -ENOTCONN;
-    if (now < w->retry_ms) {
-        err_set(e, -ENOTCONN, "the database is down");
-        return NULL;
-    }
-    struct err why;
-    if (db_open(&w->portal->conf.db, DB_PORTAL, &w->db, &why) < 0) {
+    if (now >= w->retry_ms && db_open(&w->portal->conf.db, DB_PORTAL, &w->db, &w->why) < 0)
         w->retry_ms = now_mono_ms() + RETRY_MS;
-        log_error("%s", why.text);
-        err_set(e, -ENOTCONN, "%s", why.text);
-        return NULL;
-    }
+    if (!w->db)
+        err_set(e, -ENOTCONN, "%s", w->why.text);
     return w->db;
 }
 

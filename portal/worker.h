@@ -36,7 +36,8 @@ struct cluster {
 struct worker {
     const struct portal *portal;
     struct db *db;    /* NULL: not open */
-    int64_t retry_ms; /* by now_mono_ms(): not before this */
+    int64_t retry_ms; /* by now_mono_ms(): not before this … */
+    struct err why;   /* … because the last try failed so */
     struct cluster cluster;
 };
 

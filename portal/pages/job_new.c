@@ -24,7 +24,7 @@ enum {
     GPUS = 3,
     NODES = 4,
     TIME_LIMIT = 5,
-    FIELDS = 11
+    FIELDS = 12
 }; /* places of those that the cluster limits */
 
 static const struct form_field form_fields[FIELDS] = {
@@ -41,6 +41,7 @@ static const struct form_field form_fields[FIELDS] = {
     {"gpu_type", "GPU type", FORM_TEXT, .min = 1, .max = 32, .value = "any"},
     {"memory", "Memory per node", FORM_SIZE, .max = INT64_C(1) << 46},
     {"checkpoint", "Can be suspended", FORM_BOOL},
+    {"allocation", "Allocation", FORM_INT, .min = 1, .max = INT32_MAX},
 };
 
 /* The fields with the limits of this cluster; the arena's. */
@@ -71,6 +72,40 @@ static json_t *projects_json(struct request *r, const struct person *p, const ch
                                               shown_hours(r->arena, free_gpums), "free_gpums",
                                               (json_int_t)free_gpums, "selected",
                                               strcmp(m->project, chosen) == 0));
+    }
+    return list;
+}
+
+/* An allocation to choose, with what of it is free for him. */
+static json_t *choice_json(struct arena *a, const struct balance *b, int64_t chosen)
+{
+    int64_t free_gpums = b->free_gpums;
+    if (b->has_share && b->share_free_gpums < free_gpums)
+        free_gpums = b->share_free_gpums;
+    return json_pack("{s:I, s:s, s:s, s:I, s:b}", "allocation", (json_int_t)b->allocation_id,
+                     "until", shown_date(a, b->until_ms - 1), "allocation_free",
+                     shown_hours(a, free_gpums), "allocation_free_gpums",
+                     (json_int_t)free_gpums, "selected", b->allocation_id == chosen);
+}
+
+/* The projects with several allocations that take jobs, by end of term: where there is one,
+ * there is nothing to choose. */
+static json_t *choices_json(struct request *r, const struct person *p, const char *text)
+{
+    json_t *list = json_array();
+    int64_t chosen = 0;
+    if (parse_i64(text, 1, INT32_MAX, &chosen) < 0)
+        chosen = 0;
+    for (size_t i = 0; i < p->membership_count; i++) {
+        const struct membership *m = &p->memberships[i];
+        json_t *own = json_array();
+        for (size_t k = 0; k < p->balance_count; k++)
+            if (p->balances[k].project_id == m->project_id && p->balances[k].is_open)
+                json_array_append_new(own, choice_json(r->arena, &p->balances[k], chosen));
+        if (m->is_open && json_array_size(own) > 1)
+            json_array_append_new(
+                list, json_pack("{s:s, s:O}", "chosen_project", m->project, "choices", own));
+        json_decref(own);
     }
     return list;
 }
@@ -122,10 +157,13 @@ static int fill(struct worker *w, struct request *r, const struct form_result *f
     struct spec_limits limits = cluster_limits(c, w->portal->conf.time_limit_max_ms);
     json_t *page = page_new(r, "New job", "new");
     json_t *projects = projects_json(r, p, form_text(f, "project"));
+    json_t *choices = choices_json(r, p, form_text(f, "allocation"));
     page_template(page, "pages/job_new");
     json_object_set_new(page, "form", form_json(f));
     json_object_set_new(page, "has_projects", json_boolean(json_array_size(projects) > 0));
     json_object_set_new(page, "projects", projects);
+    json_object_set_new(page, "has_choices", json_boolean(json_array_size(choices) > 0));
+    json_object_set_new(page, "choices_of", choices);
     json_object_set_new(page, "types", types_json(r, c, form_text(f, "gpu_type")));
     json_object_set_new(page, "gpus_max", json_integer((json_int_t)limits.gpus_per_node));
     json_object_set_new(page, "nodes_max", json_integer((json_int_t)limits.nodes));
@@ -171,6 +209,8 @@ static void copy_spec(struct request *r, struct form_result *f, const struct spe
     set_text(f, "time_limit", clock ? clock : number_text(r, s->time_limit_ms / 1000, "s"));
     set_text(f, "kind", spec_kind_name(s->kind));
     set_text(f, "gpu_type", s->gpu_type);
+    if (s->allocation)
+        set_text(f, "allocation", number_text(r, s->allocation, ""));
     if (s->memory_bytes)
         set_text(f, "memory", number_text(r, s->memory_bytes, ""));
     set_text(f, "checkpoint", s->checkpoint ? "yes" : "");
@@ -231,13 +271,14 @@ int load_job_new(void *local, struct request *r)
 static json_t *asked_json(const struct form_result *f)
 {
     json_t *asked = json_pack(
-        "{s:s, s:s, s:I, s:I, s:I, s:s, s:s, s:s, s:I, s:b}", "project",
-        form_text(f, "project"), "name", form_text(f, "name"), "gpus_per_node",
-        (json_int_t)form_number(f, "gpus_per_node"), "nodes",
-        (json_int_t)(form_given(f, "nodes") ? form_number(f, "nodes") : 1), "time_limit_ms",
-        (json_int_t)form_number(f, "time_limit"), "script", form_text(f, "script"), "kind",
-        kinds[form_number(f, "kind")], "gpu_type", form_text(f, "gpu_type"), "memory_bytes",
-        (json_int_t)form_number(f, "memory"), "checkpoint", form_number(f, "checkpoint") != 0);
+        "{s:s, s:I, s:s, s:I, s:I, s:I, s:s, s:s, s:s, s:I, s:b}", "project",
+        form_text(f, "project"), "allocation", (json_int_t)form_number(f, "allocation"), "name",
+        form_text(f, "name"), "gpus_per_node", (json_int_t)form_number(f, "gpus_per_node"),
+        "nodes", (json_int_t)(form_given(f, "nodes") ? form_number(f, "nodes") : 1),
+        "time_limit_ms", (json_int_t)form_number(f, "time_limit"), "script",
+        form_text(f, "script"), "kind", kinds[form_number(f, "kind")], "gpu_type",
+        form_text(f, "gpu_type"), "memory_bytes", (json_int_t)form_number(f, "memory"),
+        "checkpoint", form_number(f, "checkpoint") != 0);
     return asked;
 }
 

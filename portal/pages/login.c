@@ -33,8 +33,8 @@ struct login_try {
     int64_t wait_ms;
     enum login_answer answer;
     struct identity *who;
-    struct err why;
-    int status;          /* of the database */
+    struct err why;      /* of the directory */
+    int status;          /* of the database, which tells in the request's own err */
     const char *outcome; /* of person_login */
     int64_t uid, gid;    /* mode nss */
     const char *gids;
@@ -182,7 +182,7 @@ void show_login_try(struct request *r, int status)
     struct login_try *t = r->state;
     struct portal *p = portal_of(r);
     if (status < 0) {
-        request_problem(r, 503, NULL, NULL);
+        request_unavailable(r);
     } else if (t->wait_ms > 0) {
         int64_t seconds = (t->wait_ms + 999) / 1000;
         const char *text = arena_printf(
@@ -267,11 +267,11 @@ static int note_person(struct db *db, struct login_try *t, int64_t *out_person)
                           DB_STR(i->login), DB_STR(shortened(t->r, i->name)), DB_STR(i->mail),
                           DB_I64(i->is_admin), DB_I64(t->uid), DB_I64(t->gid), DB_STR(t->gids),
                           DB_I64(conf->uid_min), DB_I64(conf->uid_max)),
-                  &rows, &t->why);
+                  &rows, &t->r->err);
     if (r == 0)
-        r = db_rows_next(rows, &t->why);
+        r = db_rows_next(rows, &t->r->err);
     if (r < 1)
-        return r < 0 ? r : -EIO;
+        return r < 0 ? r : err_set(&t->r->err, -EIO, "database: person_login gave no answer");
     t->outcome = arena_dup(t->r->arena, db_rows_text(rows, 0));
     *out_person = db_rows_i64(rows, 1);
     return t->outcome ? 0 : -ENOMEM;
@@ -283,7 +283,7 @@ static void run_settle(void *local, void *arg)
     struct worker *w = local;
     int64_t person = 0;
     struct db_again again = DB_AGAIN(PATIENCE_MS);
-    struct db *db = worker_db(w, &t->status, &t->why);
+    struct db *db = worker_db(w, &t->status, &t->r->err);
     if (!db)
         return;
     t->status = tries_settle(db, &t->tries, t->answer, &t->r->err);
@@ -293,7 +293,7 @@ static void run_settle(void *local, void *arg)
         t->status = note_person(db, t, &person);
     while (db_again(db, &again, t->status));
     if (t->status == 0 && strcmp(t->outcome, "ok") == 0)
-        t->status = session_begin(w, t->r, person, t->token, &t->why);
+        t->status = session_begin(w, t->r, person, t->token, &t->r->err);
 }
 
 /* The password was right, yet there is no place here for this person: this one may be told
@@ -337,8 +337,7 @@ static void on_settled(int status, void *arg)
     struct request *r = t->r;
     const struct session *old = session_of(r);
     if (status < 0 || t->status < 0) {
-        log_failure(t, "failed");
-        request_problem(r, 503, NULL, NULL);
+        request_unavailable(r);
     } else if (t->answer == LOGIN_DOWN) {
         log_failure(t, "the directory is down");
         refuse(t, 503,

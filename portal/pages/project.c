@@ -97,6 +97,7 @@ static int put_requests(const struct view *v, struct request *r, json_t *page)
         v->w->db, &(struct user_request_filter){.project = v->project.name}, &list, &r->err);
     json_t *open = requests_list_json(r, v->project.person, &list, true);
     json_t *past = requests_list_json(r, v->project.person, &list, false);
+    requests_put_cap(page, "requests_cap", &list);
     json_object_set_new(page, "has_open", json_boolean(json_array_size(open) > 0));
     json_object_set_new(page, "open", open);
     json_object_set_new(page, "has_past", json_boolean(json_array_size(past) > 0));

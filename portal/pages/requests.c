@@ -100,6 +100,7 @@ static int put_mine(struct db *db, struct request *r, json_t *page, const struct
     AUTO(user_request_list_done) struct user_request_list list = {0};
     int code = user_request_list(db, &(struct user_request_filter){.person_id = p->id}, &list,
                                  &r->err);
+    requests_put_cap(page, "mine_cap", &list);
     json_object_set_new(page, "has_mine", json_boolean(list.count > 0));
     json_object_set_new(page, "mine", requests_list_json(r, p, &list, true));
     json_object_set_new(page, "answered_mine", requests_list_json(r, p, &list, false));
@@ -134,6 +135,7 @@ static int put_others(struct db *db, struct request *r, json_t *page, const stru
     }
     if (code == 0)
         code = user_request_list(db, &filter, &list, &r->err);
+    requests_put_cap(page, "others_cap", &list);
     put_by_answer(page, requests_list_json(r, p, &list, true));
     json_object_set_new(page, "is_admin", json_boolean(p->is_admin));
     return code;

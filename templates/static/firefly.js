@@ -34,27 +34,47 @@ const hours = gpums => (Math.floor(gpums / HOUR_MS * 10 + 0.5) / 10).toFixed(1);
 function showHold(form, out) {
     const gpus = +form.gpus_per_node.value, nodes = +(form.nodes.value || 1);
     const ms = durationMs(form.time_limit.value.trim());
-    const project = form.project.selectedOptions[0];
+    const project = form.project.selectedOptions[0], allocation = form.elements.allocation?.selectedOptions[0];
     const weight = +(form.gpu_type.selectedOptions[0]?.dataset.weight ?? 0);
     if (!Number.isInteger(gpus) || !Number.isInteger(nodes) || gpus < 1 || nodes < 1 || !ms || !project || !weight) {
         out.textContent = 'Give GPUs and a time limit to see what the job will hold.';
         out.classList.remove('over');
         return;
     }
-    const free = +project.dataset.free, hold = Math.floor(gpus * nodes * ms * weight / 1000);
+    const payer = allocation?.value ? `allocation ${allocation.value}` : project.value;
+    const free = +(allocation?.dataset.free ?? project.dataset.free), hold = Math.floor(gpus * nodes * ms * weight / 1000);
     const fits = hold <= free, strong = document.createElement('strong');
     strong.textContent = `${fits ? 'Holds' : 'Would hold'} ${hours(hold)} GPU-h`;
     const counted = weight === 1000 ? '' : ` (${form.gpu_type.selectedOptions[0].label}: counted ×${weight / 1000})`;
     const rest = counted + (fits ? ` of ${hours(free)} free. What is not used comes back when the job ends.`
-        : `, but ${project.value} has ${hours(free)} free for you: ` + (free * ms / hold >= 1000
+        : `, but ${payer} has ${hours(free)} free for you: ` + (free * ms / hold >= 1000
             ? `${durationText(free * ms / hold)} would fit.` : 'nothing would fit.'));
     out.replaceChildren(strong, rest);
     out.classList.toggle('over', !fits);
 }
 
+/* The list of allocations follows the project; one that has no choice shows none. */
+function choiceOf(form) {
+    const { project, allocation } = form.elements, field = document.getElementById('allocation-field');
+    const [first] = allocation?.options ?? [], groups = [...allocation?.children ?? []].slice(1);
+    let shown = null;
+    return () => {
+        if (!allocation || shown === project.value)
+            return;
+        const kept = allocation.value, own = groups.filter(group => group.label === project.value);
+        shown = project.value;
+        allocation.replaceChildren(first, ...own);
+        allocation.value = [...allocation.options].some(o => o.value === kept) ? kept : '';
+        field.hidden = !own.length && !field.querySelector('.problem');
+    };
+}
+
 function watchForm(form) {
-    const out = document.getElementById('hold');
-    const update = () => showHold(form, out);
+    const out = document.getElementById('hold'), updateChoice = choiceOf(form);
+    const update = () => {
+        updateChoice();
+        showHold(form, out);
+    };
     form.addEventListener('input', update);
     form.addEventListener('change', update);
     form.addEventListener('submit', () => {
@@ -164,7 +184,7 @@ function watchJob(log) {
 
     /* What else a new state changes on the page is taken from the page itself, made anew. */
     const renew = async () => {
-        // not followed to the login page, which would get a new cookie for its form
+        // not followed to the login page, which is no news of the job
         const reply = await fetch(location.href, { redirect: 'manual' }).catch(() => null);
         if (!reply?.ok)
             return;

@@ -7,7 +7,8 @@
  *
  * Each test gets a fresh profile; what a page writes to its console as an error, and what it
  * fails to load, fails the test. Screenshots lie in the folder that FIREFLY_SHOTS names. The
- * site runs already: run.py has started it and says where in FIREFLY_SITE (url, ca, people).
+ * site runs already: run.py has started it and says where in FIREFLY_SITE (url, ca, people; second: the
+ * number of genome's second allocation, of two GPU-hours).
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';

@@ -22,7 +22,11 @@ def main(test):
     try:
         site.start()
         everybody = [dict(dataclasses.asdict(p), password=p.password) for p in people.PEOPLE]
-        told = {"url": site.url, "ca": str(site.ca), "people": everybody}
+        second = json.loads(site.quota(
+            "grant", "genome", 2, "--from", "2020-01-01", "--until", "2099-04-01", "--reason",
+            "so that there is something to choose", "--yes", "--format", "json").stdout)
+        told = {"url": site.url, "ca": str(site.ca), "people": everybody,
+                "second": second[0]["number"]}
         shots = sites.BUILD / "browser" / pathlib.Path(test).stem
         done = subprocess.run(["node", test], cwd=HERE, env={
             **os.environ, "FIREFLY_SITE": json.dumps(told), "FIREFLY_SHOTS": str(shots)})

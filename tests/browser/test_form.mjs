@@ -48,6 +48,64 @@ test('each wrong value is named and mended', async ({ page, shot, complaints }) 
     complaints.length = 0; // the browser writes down each 422
 });
 
+test('the allocations to choose follow the project', async ({ page, shot, complaints }) => {
+    const choice = page.locator('#allocation'), second = String(site.second);
+    await logIn(page, person('alice', 'north'));
+    await page.goto(site.url + '/jobs/new');
+    assert.ok(await choice.isHidden(), 'climate has one allocation');
+    await page.locator('[name=project]').selectOption('genome');
+    await shot('genome');
+    assert.equal(await choice.inputValue(), '');
+    const offered = await choice.locator('option').allTextContents();
+    assert.equal(offered[0], 'the one that ends first and has enough');
+    assert.match(offered[1], /^\d+ — \d+\.\d GPU-h free until 31 December \d+$/);
+    assert.equal(offered[2], `${second} — 2.0 GPU-h free until 31 March 2099`);
+    await page.locator('[name=time_limit]').fill('3h');
+    assert.match(await page.locator('#hold').textContent(), /^Holds 3\.0 GPU-h of 60\.0 free/);
+    await choice.selectOption(second);
+    assert.equal(await page.locator('#hold').textContent(),
+        `Would hold 3.0 GPU-h, but allocation ${second} has 2.0 free for you: 2 h 0 min would fit.`);
+    await page.locator('[name=project]').selectOption('climate');
+    assert.ok(await choice.isHidden());
+    assert.equal(await choice.inputValue(), '', 'what was chosen for genome is not sent for climate');
+    await page.locator('[name=project]').selectOption('genome');
+    await choice.selectOption(second);
+    await send(page, { ...good, time_limit: '3h' });
+    await page.locator('#refusal').waitFor();
+    assert.match(await page.locator('#refusal').textContent(),
+        new RegExp(`but allocation ${second} of project genome has 2\\.0 free for you\\.\\s+1 GPU for at most 2 h would fit`));
+    assert.equal(await choice.inputValue(), second);
+    await shot('refused');
+    complaints.length = 0; // the browser writes down the 422
+    await send(page, good);
+    await page.waitForURL(/\/jobs\/\d+$/);
+    await page.getByRole('link', { name: 'Submit again' }).click();
+    await page.locator('#job-form').waitFor();
+    assert.equal(await choice.inputValue(), second);
+});
+
+test('an allocation on a phone', { viewport: { width: 400, height: 800 } }, async ({ page, shot }) => {
+    await logIn(page, person('alice', 'north'));
+    await page.goto(site.url + '/jobs/new?project=genome');
+    await page.locator('#allocation').selectOption(String(site.second));
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    assert.ok(wide <= 0, `${wide} pixels wider than the screen`);
+    await shot('genome');
+});
+
+test('tabs that open at once all log in', async ({ page, context }) => {
+    const tabs = [page, await context.newPage(), await context.newPage()];
+    await Promise.all(tabs.map(tab => tab.goto(site.url + '/')));
+    for (const tab of tabs) {
+        assert.match(tab.url(), /\/login/);
+        await tab.locator('[name=directory]').selectOption('north');
+        await tab.locator('[name=login]').fill('alice');
+        await tab.locator('[name=password]').fill(person('alice', 'north').password);
+        await tab.keyboard.press('Enter');
+        await tab.waitForURL(url => url.pathname === '/');
+    }
+});
+
 test('names are text and nothing else', async ({ page }) => {
     await logIn(page, person('alice', 'north'));
     for (const name of ['<script>document.title = "x"</script>', "'; DROP TABLE job; --", '🐝 bees', '{{token}}']) {

@@ -35,6 +35,25 @@ test('the main job without scripts', plain, async ({ page, shot, complaints }) =
     await shot('completed');
 });
 
+test('an allocation is chosen without scripts', plain, async ({ page, shot, complaints }) => {
+    await logIn(page, person('alice', 'north'));
+    await page.goto(site.url + '/jobs/new');
+    const choice = page.locator('#allocation'), second = String(site.second);
+    assert.deepEqual(await choice.locator('optgroup').evaluateAll(groups => groups.map(g => g.label)), ['genome']);
+    await page.locator('[name=name]').fill('paid by the second');
+    await page.locator('[name=script]').fill('true');
+    await choice.selectOption(second);
+    await shot('climate');
+    await page.locator('#job-form [type=submit]').click();
+    assert.match(await page.locator('#refusal').textContent(), /Project climate has no allocation \d+\./);
+    assert.equal(await page.locator('#allocation-problem').textContent(), 'Not one of project climate');
+    await shot('refused');
+    complaints.length = 0; // the browser writes down the 422
+    await page.locator('[name=project]').selectOption('genome');
+    await page.locator('#job-form [type=submit]').click();
+    await page.waitForURL(/\/jobs\/\d+$/);
+});
+
 test('somebody without a project is told what to do', plain, async ({ page, shot }) => {
     await logIn(page, person('erin', 'south'));
     assert.match(await page.locator('main').textContent(), /You are not in a project yet/);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A small server on the portal's HTTP core, with routes that show each of its sides. Driven by
- * test_http.py; takes options as NAME=VALUE, prints "port N" and serves until SIGTERM. */
+ * raw_http.py; takes options as NAME=VALUE, prints "port N" and serves until SIGTERM. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

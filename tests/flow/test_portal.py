@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The portal's answers: to wrong forms with the number and the remedy, to wrong logins always the same,
 to what belongs to others as if it were not there."""
+import concurrent.futures
 import json
 import secrets
 import threading
@@ -106,6 +107,68 @@ class Portal(sites.SiteTest):
         self.assertEqual(problem["free_gpums"], climate)
         self.assertIn("would fit", problem["remedy"])
 
+    # ---- several allocations
+
+    def second_allocation(self):
+        """Of climate, with one GPU-hour; only while the test runs it is open."""
+        done = self.site.quota("grant", "climate", 1, "--from", "2020-01-01", "--until", "2099-04-01",
+                               "--reason", "second", "--yes", "--format", "json")
+        number = json.loads(done.stdout)[0]["number"]
+        self.addCleanup(self.site.sql, f"UPDATE allocation SET state = 'closed' WHERE id = {number}")
+        return number
+
+    def test_a_job_is_paid_by_the_allocation_that_was_chosen(self):
+        self.me.get("/jobs/new")
+        self.assertNotIn("allocation", self.me.reply.page().find_form("/jobs"))  # nothing to choose
+        number = self.second_allocation()
+        page = self.me.get("/jobs/new").page()
+        self.assertEqual(page.find_form("/jobs").options["allocation"][0], "")
+        self.assertEqual(len(page.find_form("/jobs").options["allocation"]), 3)
+        self.assertIn(f"{number} — 1.0 GPU-h free until 31 March 2099", page.text)
+        paid = "SELECT allocation_id FROM job ORDER BY id DESC LIMIT 1"
+        self.assertEqual(self.try_form().status, 200)
+        self.assertNotEqual(self.site.sql(paid)[0][0], str(number))  # the other one ends first
+        reply = self.try_form(allocation=number)
+        self.assertEqual(reply.status, 200)
+        self.assertEqual(self.site.sql(paid)[0][0], str(number))
+        job = reply.path.rpartition("/")[2]
+        again = self.me.get(f"/jobs/new?from={job}").page().find_form("/jobs")
+        self.assertIn(["allocation", str(number)], [list(f) for f in again.fields])
+
+    def test_a_chosen_allocation_is_named_in_the_refusal(self):
+        number = self.second_allocation()
+        reply = self.try_form(allocation=number, time_limit="2h")
+        self.assertEqual(reply.status, 422)
+        self.assertRegex(reply.page().text, f"but allocation {number} of project climate has 1.0 free for "
+                         r"you\. 1 GPU for at most 1 h would fit\. .* choose another allocation")
+        self.assertIn(["allocation", str(number)],
+                      [list(f) for f in reply.page().find_form("/jobs").fields])
+        self.assertIn('Allocation: "x" is not a whole number', self.try_form(allocation="x").page().text)
+        problem = self.place(allocation=999999).json()
+        self.assertEqual((problem["type"], problem["field"]), ("no-allocation", "allocation"))
+        self.assertEqual(problem["detail"], "Project climate has no allocation 999999.")
+        self.assertIn("Choose another allocation", problem["remedy"])
+        self.site.sql(f"UPDATE allocation SET state = 'closed' WHERE id = {number}")
+        self.assertEqual(self.place(allocation=number).json()["detail"], f"Allocation {number} of project "
+                         "climate is closed; 1.0 GPU-hours of it are free.")
+
+    def test_a_list_that_was_cut_off_says_so(self):
+        self.site.sql("INSERT INTO user_request (kind, person_id, project_name, at_ms, state) SELECT 'join', "
+                      "(SELECT id FROM person WHERE login = 'bob'), 'climate', 1, 'withdrawn' FROM "
+                      "seq_1_to_499")
+        bob = self.session("bob", "north")
+        self.addCleanup(self.site.sql, "DELETE FROM user_request WHERE at_ms = 1")
+        self.assertNotIn("newest 500", bob.get("/requests").page().text)
+        self.site.sql("INSERT INTO user_request (kind, person_id, project_name, at_ms) SELECT 'join', id, "
+                      "'climate', 1 FROM person WHERE login = 'bob'")
+        self.assertIn("These are the newest 500. Older ones: quota request list --all",
+                      bob.get("/requests").page().text)
+        self.assertIn("Of the project's requests the newest 500 are shown.",
+                      self.me.get("/projects/climate").page().text)
+        self.site.sql("UPDATE user_request SET state = 'open' WHERE at_ms = 1")
+        self.assertIn("Of what others ask the newest 500 are shown. Older ones: quota request list",
+                      self.me.get("/requests").page().text)
+
     def test_the_same_form_makes_one_job_and_another_content_none(self):
         self.me.get("/jobs/new")
         form = self.me.reply.page().find_form("/jobs")
@@ -205,7 +268,7 @@ class Portal(sites.SiteTest):
     def test_a_session_is_new_at_login_and_ends_at_logout(self):
         session = self.stranger()
         session.get("/login")
-        self.assertEqual(list(session.cookies), ["__Host-login"])
+        self.assertRegex(" ".join(session.cookies), r"^__Host-login-[0-9a-f]{8}$")
         session.log_in(people.find("bob", "north"))
         first = session.cookies["__Host-sid"]
         self.assertNotIn(first, self.site.sql("SELECT GROUP_CONCAT(token_hash) FROM session")[0][0])
@@ -226,6 +289,23 @@ class Portal(sites.SiteTest):
         self.assertEqual(reply.status, 303)
         self.assertRegex(reply.headers["Set-Cookie"],
                          r"^__Host-sid=[0-9a-f]{64}; Path=/; HttpOnly; SameSite=Lax; Secure$")
+
+    def test_tabs_that_open_at_once_all_log_in(self):
+        session = self.stranger()
+        forms, cookies = [], {}
+        for _ in range(3):  # each was asked for before the first reply was there
+            session.cookies = {}
+            forms.append(session.get("/login").page().find_form("/login"))
+            cookies.update(session.cookies)
+        bob = {"directory": "north", "login": "bob", "password": "bob-north"}
+        for form in forms:
+            session.cookies = dict(cookies)
+            self.assertEqual(session.send(form, bob).path, "/")
+        session.cookies = dict(cookies)
+        session.get("/login")
+        self.assertEqual(session.cookies, cookies)  # the next page takes one of those
+        session.cookies = dict(list(cookies.items())[:1])
+        self.assertEqual(session.send(forms[1], bob).status, 403)
 
     def test_a_form_of_another_session_or_site_is_refused(self):
         self.me.get("/jobs/new")
@@ -423,11 +503,34 @@ class Portal(sites.SiteTest):
             self.site.start_one("runnerd")
         self.me.wait_job(waiting, "completed")
 
+    def troubles(self, before):
+        """What portald said of 503s since its log was `before`."""
+        new = self.site.log("portald")[len(before):].splitlines()
+        return [line.partition("error: ")[2] for line in new if line.endswith("pages answer 503")]
+
+    def test_why_a_login_fails_is_logged_once(self):
+        before = self.site.log("portald")
+        self.site.sql("RENAME TABLE login_try TO login_try_away")
+        try:
+            answers = [self.stranger().try_login("north", "bob", "bob-north").status for _ in range(5)]
+        finally:
+            self.site.sql("RENAME TABLE login_try_away TO login_try")
+        self.assertEqual(answers, [503] * 5)
+        self.assertEqual(len(self.troubles(before)), 1, self.troubles(before))
+        self.assertIn("login_try' doesn't exist", self.troubles(before)[0])
+        self.session("bob", "north")
+
     def test_pages_say_503_without_the_database_and_come_back(self):
+        before = self.site.log("portald")
         self.site.kill("mariadb")
-        reply = self.me.request("GET", "/")
+        twins = [self.me.twin() for _ in range(8)]
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            answers = set(pool.map(lambda twin: twin.request("GET", "/").status, twins))
         self.site.start_one("mariadb")
-        self.assertEqual(reply.status, 503)
+        self.assertEqual(answers, {503})
+        said = self.troubles(before)
+        self.assertTrue(said)
+        self.assertEqual(len(said), len(set(said)), said)
         self.assertEqual(self.me.get("/").status, 200)
         self.assertEqual(self.try_form().status, 200)
 

@@ -14,6 +14,7 @@
 #include "runner/base/cleanup.h"
 
 #define HOUR INT64_C(3600000)
+#define DAY (24 * HOUR)
 
 static void a_spent_budget_names_hold_free_and_what_fits(void **state)
 {
@@ -23,7 +24,7 @@ static void a_spent_budget_names_hold_free_and_what_fits(void **state)
     struct place_result p = {
         .answer = PLACE_NO_BUDGET, .hold_gpums = 384 * HOUR, .free_gpums = 120 * HOUR};
     (void)state;
-    struct refusal r = refusal_of(a, &s, &p);
+    struct refusal r = refusal_of(a, &s, &p, NULL, 0);
     assert_int_equal(r.status, 422);
     assert_string_equal(r.type, "no-budget");
     assert_string_equal(r.detail,
@@ -34,7 +35,71 @@ static void a_spent_budget_names_hold_free_and_what_fits(void **state)
                         "time, or ask the project's PI for more GPU-hours.");
     assert_string_equal(r.at_field, "At most 15 h fits with 8 GPUs");
     p.hold_gpums = 768 * HOUR;
-    assert_non_null(strstr(refusal_of(a, &s, &p).detail, "(8 GPUs for 2 d, counted ×2)"));
+    assert_non_null(
+        strstr(refusal_of(a, &s, &p, NULL, 0).detail, "(8 GPUs for 2 d, counted ×2)"));
+    arena_free(a);
+}
+
+static void a_spent_budget_names_the_allocation_that_was_asked_for(void **state)
+{
+    struct arena *a = arena_new(64 * 1024);
+    struct spec s = {.project = "climate",
+                     .allocation = 3,
+                     .nodes = 1,
+                     .gpus_per_node = 1,
+                     .time_limit_ms = 2 * HOUR};
+    struct place_result p = {
+        .answer = PLACE_NO_BUDGET, .hold_gpums = 2 * HOUR, .free_gpums = HOUR};
+    (void)state;
+    struct refusal r = refusal_of(a, &s, &p, NULL, 0);
+    assert_string_equal(r.detail, "The job would hold 2.0 GPU-hours (1 GPU for 2 h), but "
+                                  "allocation 3 of project climate has 1.0 free for you.");
+    assert_string_equal(r.remedy,
+                        "1 GPU for at most 1 h would fit. Ask for fewer GPUs or less time, "
+                        "choose another allocation, or ask the project's PI for more "
+                        "GPU-hours.");
+    p.free_gpums = 0;
+    assert_string_equal(refusal_of(a, &s, &p, NULL, 0).remedy,
+                        "Wait until running jobs give back what they do not use, choose "
+                        "another allocation, or ask the project's PI for more GPU-hours.");
+    arena_free(a);
+}
+
+static void an_allocation_that_cannot_be_used_says_why(void **state)
+{
+    static const struct {
+        int64_t from_ms, until_ms;
+        const char *at_field, *detail;
+    } cases[] = {
+        {0, 90 * DAY, "Ended on 31 March 1970",
+         "The term of allocation 3 of project climate ended on 31 March 1970."},
+        {120 * DAY, 200 * DAY, "Begins on 1 May 1970",
+         "The term of allocation 3 of project climate, which has 5.0 GPU-hours free, begins on "
+         "1 May 1970."},
+        {0, 200 * DAY, "Closed",
+         "Allocation 3 of project climate is closed; 5.0 GPU-hours of it are free."},
+    };
+    struct arena *a = arena_new(64 * 1024);
+    struct spec s = {.project = "climate", .allocation = 3};
+    struct place_result p = {.answer = PLACE_NO_ALLOCATION};
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct balance b = {.allocation_id = 3,
+                            .from_ms = cases[i].from_ms,
+                            .until_ms = cases[i].until_ms,
+                            .free_gpums = 5 * HOUR};
+        struct refusal r = refusal_of(a, &s, &p, &b, 100 * DAY);
+        assert_string_equal(r.field, "allocation");
+        assert_string_equal(r.at_field, cases[i].at_field);
+        assert_string_equal(r.detail, cases[i].detail);
+        assert_string_equal(r.remedy,
+                            "Choose another allocation, or none: then the one that ends first "
+                            "and has enough is taken.");
+    }
+    assert_string_equal(refusal_of(a, &s, &p, NULL, 0).detail,
+                        "Project climate has no allocation 3.");
+    s.allocation = 0;
+    assert_string_equal(refusal_of(a, &s, &p, NULL, 0).field, "project");
     arena_free(a);
 }
 
@@ -105,7 +170,7 @@ static void a_limit_says_whose_it_is_how_much_it_is_and_what_was_asked(void **st
                      .gpu_type = "h100"};
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
-        struct refusal r = refusal_of(a, &s, &cases[i].result);
+        struct refusal r = refusal_of(a, &s, &cases[i].result, NULL, 0);
         assert_string_equal(r.type, cases[i].type);
         assert_string_equal(r.field, cases[i].field);
         assert_string_equal(r.detail, cases[i].detail);
@@ -126,7 +191,7 @@ static void every_answer_has_a_sentence_and_a_remedy(void **state)
     (void)state;
     for (int i = PLACE_OTHER_CONTENT; i <= PLACE_TOO_MANY_WAITING; i++) {
         struct place_result p = {.answer = (enum place_answer)i, .hold_gpums = HOUR};
-        struct refusal r = refusal_of(a, &s, &p);
+        struct refusal r = refusal_of(a, &s, &p, NULL, 0);
         assert_true(r.detail && *r.detail && r.remedy && *r.remedy && *r.type && r.field);
         assert_true(r.status >= 400 && r.status < 500);
     }
@@ -165,6 +230,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_spent_budget_names_hold_free_and_what_fits),
+        cmocka_unit_test(a_spent_budget_names_the_allocation_that_was_asked_for),
+        cmocka_unit_test(an_allocation_that_cannot_be_used_says_why),
         cmocka_unit_test(amounts_that_differ_a_little_are_shown_to_differ),
         cmocka_unit_test(what_is_said_to_fit_fits),
         cmocka_unit_test(a_limit_says_whose_it_is_how_much_it_is_and_what_was_asked),

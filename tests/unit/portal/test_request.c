@@ -80,6 +80,33 @@ static void a_cookie_is_found_by_its_whole_name(void **state)
     }
 }
 
+static void cookies_are_found_by_how_their_names_begin(void **state)
+{
+    static const struct {
+        const char *field, *values[3]; /* of the cookies "login-…" */
+    } cases[] = {
+        {NULL, {NULL}},
+        {"login=abc", {NULL}},
+        {"login-1=abc", {"abc"}},
+        {"a=b; login-1=abc; login-2=def;", {"abc", "def"}},
+        {"login-1=abc;;login-1=abc", {"abc", "abc"}},
+        {"login-; xlogin-1=abc; login-=; a=login-2=def", {""}},
+        {"login-1=a=b", {"a=b"}},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        size_t place = 0;
+        const char *value;
+        set("Cookie", cases[i].field);
+        for (int k = 0; cases[i].values[k]; k++) {
+            value = request_cookie_next(&request, "login-", &place);
+            assert_non_null(value);
+            assert_string_equal(value, cases[i].values[k]);
+        }
+        assert_null(request_cookie_next(&request, "login-", &place));
+    }
+}
+
 static void the_referring_site_must_be_this_one(void **state)
 {
     static const struct {
@@ -211,6 +238,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_cookie_is_found_by_its_whole_name),
+        TEST(cookies_are_found_by_how_their_names_begin),
         TEST(the_referring_site_must_be_this_one),
         TEST(a_form_is_read_only_as_a_form),
         TEST(json_is_read_only_as_an_object),
