@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The verbs. Each call is read, admitted by epoch and deadline, checked, then carried out;
- * whoever has to wait (start, stop, limit, files) waits on the loop. */
+ * whoever has to wait (start, stop, limit, files, client) waits on the loop. */
 #include "runner/agent/agent.h"
 
 #include <errno.h>
@@ -46,6 +46,7 @@ struct pending {
     struct server_call *call;
     struct launch *launch;
     struct client *keeper;
+    int result; /* of a client program; -1: the call is another */
     char token[SPOOL_TOKEN_MAX + 1];
     bool is_launching, is_stop;
 };
@@ -53,14 +54,14 @@ struct pending {
 static struct pending *pending_new(struct agent *a, struct server_call *call, const char *token)
 {
     struct pending *p = xnew(struct pending);
-    *p = (struct pending){.agent = a, .next = a->pending, .call = call};
+    *p = (struct pending){.agent = a, .next = a->pending, .call = call, .result = -1};
     snprintf(p->token, sizeof(p->token), "%s", token);
     a->pending = p;
     return p;
 }
 
-/* Answers the call. */
-static void pending_finish(struct pending *p, int status, const struct err *why)
+/* Answers the call; `reply` is taken over, and may be NULL. */
+static void pending_finish(struct pending *p, int status, const struct err *why, json_t *reply)
 {
     struct server_call *call = p->call;
     struct pending **at = &p->agent->pending;
@@ -68,11 +69,12 @@ static void pending_finish(struct pending *p, int status, const struct err *why)
         at = &(*at)->next;
     *at = p->next;
     client_free(p->keeper);
+    cleanup_close(&p->result);
     free(p);
     if (status < 0)
         server_refuse(call, status, why);
     else
-        server_reply(call, NULL, -1);
+        server_reply(call, reply, -1);
 }
 
 static int on_hello(struct agent *a, struct server_call *call, struct err *e)
@@ -125,7 +127,7 @@ static void on_launched(int status, const struct err *why, void *arg)
     struct pending *p = arg;
     if (status < 0)
         log_warning("%s: not started: %s", p->token[0] ? p->token : "files", why->text);
-    pending_finish(p, status, why);
+    pending_finish(p, status, why, NULL);
 }
 
 static int on_start(struct agent *a, struct server_call *call, struct err *e)
@@ -157,6 +159,51 @@ static int on_files(struct agent *a, struct server_call *call, struct err *e)
     return 0;
 }
 
+static void on_client_end(int status, const struct err *why, void *arg)
+{
+    struct pending *p = arg;
+    struct err told = *why;
+    json_t *reply = status < 0 ? NULL : errand_result_reply(p->result);
+    if (status == 0 && !reply)
+        status = err_set(&told, -EIO, "client: its result is not whole");
+    if (status < 0)
+        log_warning("client: %s", told.text);
+    pending_finish(p, status, &told, reply);
+}
+
+static int64_t count_clients(const struct agent *a)
+{
+    int64_t n = 0;
+    for (const struct pending *p = a->pending; p; p = p->next)
+        n += p->result >= 0;
+    return n;
+}
+
+static int on_client(struct agent *a, struct server_call *call, struct err *e)
+{
+    struct agent_client ask;
+    struct errand_fds fds = {-1, -1, -1};
+    int64_t max = a->settings.clients_max;
+    int r = agent_client_read(server_body(call), &ask, e);
+    if (r == 0)
+        r = account_check(&a->settings, &ask.account, ask.project_gid, e);
+    if (r == 0)
+        r = fds.program = clients_find(&a->place.clients, ask.program, e);
+    if (r >= 0 && count_clients(a) >= max)
+        r = err_set(e, -EBUSY, "clients: %lld run already, as many as may (clients_max)",
+                    (long long)max);
+    if (r >= 0)
+        r = fds.result = errand_result_new(e);
+    if (r < 0)
+        return r;
+    AUTO(cleanup_close) int input = server_take_fd(call);
+    fds.input = input;
+    struct pending *p = pending_new(a, call, "");
+    p->result = fds.result;
+    p->launch = launch_client_start(a->loop, &a->place, &ask, &fds, on_client_end, p);
+    return 0;
+}
+
 /* A keeper that does not answer is as good as dead, and its attempt is lost. While it holds the
  * lock of its entry the pid written there is its own. */
 static void kill_unheard(struct agent *a, const char *token)
@@ -178,7 +225,7 @@ static void on_heard(struct client_answer *answered, void *arg)
         kill_unheard(p->agent, p->token);
         status = 0;
     }
-    pending_finish(p, status, &why);
+    pending_finish(p, status, &why, NULL);
 }
 
 /* stop and limit are for the keeper of the attempt: it reads them, and its answer is ours. */
@@ -265,7 +312,7 @@ static const struct {
     int (*on_call)(struct agent *a, struct server_call *call, struct err *e);
 } verbs[] = {
     {"hello", on_hello}, {"start", on_start}, {"stop", on_keepers}, {"limit", on_keepers},
-    {"list", on_list},   {"clean", on_clean}, {"files", on_files},
+    {"list", on_list},   {"clean", on_clean}, {"files", on_files},  {"client", on_client},
 };
 
 static void on_call(struct server_call *call, void *arg)
@@ -321,6 +368,9 @@ static int open_place(struct agent *a, struct err *e)
             return err_set(e, -errno, "%s: %s", path, strerror(errno));
     }
     p->settings = s;
+    int r = clients_open(&p->clients, &s->clients, s->is_root, e);
+    if (r < 0)
+        return r;
     cgroup_site_open(&p->cgroups, "/sys/fs/cgroup", s->cgroup);
     private_probe(roots, COUNT(roots), &p->private);
     return 0;
@@ -368,9 +418,10 @@ void agent_free(struct agent *a)
     server_free(a->place.server);
     while (a->pending) {
         launch_cancel(a->pending->launch);
-        pending_finish(a->pending, -ESHUTDOWN, NULL); /* their peers are closed */
+        pending_finish(a->pending, -ESHUTDOWN, NULL, NULL); /* their peers are closed */
     }
     loop_timer_free(a->reap);
+    clients_done(&a->place.clients);
     cgroup_site_done(&a->place.cgroups);
     int *const fds[] = {&a->place.jobs,   &a->place.projects, &a->place.spool, &a->place.logs,
                         &a->place.keeper, &a->place.task,     &a->place.files};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* runner-agent: the only program that runs as root. Seven verbs (runner/proto/agent_calls.h), no
- * database, no password, no parsing of what users wrote. It remembers nothing but the epoch:
+/* runner-agent: the only program that runs as root. Eight verbs (runner/proto/agent_calls.h),
+ * no database, no password, no parsing of what users wrote. It remembers nothing but the epoch:
  * what runs is in the spool, and killed at any moment it goes on from there.
  */
 #ifndef FF_AGENT_AGENT_H

@@ -20,31 +20,44 @@
 #include "runner/base/child.h"
 #include "runner/proto/spool.h"
 
-enum { FIRST_FD = 3, HIGH_FD = 100 /* above all that are arranged */ };
+enum { HIGH_FD = 100 /* above all that are arranged */ };
 
-static _Noreturn void fail(int word, int code, const struct err *why)
+_Noreturn void birth_fail(int word, int code, const struct err *why)
 {
     struct birth_word w = {.code = code, .why = *why};
     (void)!write(word, &w, sizeof(w));
     _exit(1);
 }
 
-static _Noreturn void fail_errno(int word, const char *what)
+_Noreturn void birth_fail_errno(int word, const char *what)
 {
     struct err why;
     int code = err_set(&why, -errno, "%s: %s", what, strerror(errno));
-    fail(word, code, &why);
+    birth_fail(word, code, &why);
 }
 
-/* The given descriptors become 3, 4 …; in the place of -1 comes one that nothing can be done
- * with, so that the number is never another's; all others close on exec. `program` moves out of
- * the way. */
-static int arrange(const int *fds, int count, int *program)
+void birth_begin(const struct birth_place *place)
+{
+    server_leave(place->server);
+    setsid();
+    child_reset_signals();
+}
+
+void birth_become(const struct identity *user, int word)
+{
+    struct err why = {{0}};
+    if (identity_limit() < 0)
+        birth_fail_errno(word, "limits");
+    int r = identity_become(user, &why);
+    if (r < 0)
+        birth_fail(word, r, &why);
+}
+
+int birth_arrange(const int *fds, int count)
 {
     int high[KEEPER_FDS];
     int none = open("/dev/null", O_PATH | O_CLOEXEC);
-    *program = fcntl(*program, F_DUPFD_CLOEXEC, HIGH_FD);
-    if (none < 0 || *program < 0)
+    if (none < 0)
         return -errno;
     for (int i = 0; i < count; i++) {
         high[i] = fcntl(fds[i] < 0 ? none : fds[i], F_DUPFD_CLOEXEC, HIGH_FD);
@@ -52,9 +65,18 @@ static int arrange(const int *fds, int count, int *program)
             return -errno;
     }
     for (int i = 0; i < count; i++)
-        if (dup2(high[i], FIRST_FD + i) < 0)
+        if (dup2(high[i], BIRTH_FIRST_FD + i) < 0)
             return -errno;
-    return close_range((unsigned)(FIRST_FD + count), ~0U, CLOSE_RANGE_CLOEXEC) < 0 ? -errno : 0;
+    return 0;
+}
+
+/* For an exec: `program` moves out of the way, and all others close with it. */
+static int arrange(const int *fds, int count, int *program)
+{
+    *program = fcntl(*program, F_DUPFD_CLOEXEC, HIGH_FD);
+    int r = *program < 0 ? -errno : birth_arrange(fds, count);
+    unsigned first = (unsigned)(BIRTH_FIRST_FD + count);
+    return r == 0 && close_range(first, ~0U, CLOSE_RANGE_CLOEXEC) < 0 ? -errno : r;
 }
 
 static void run(int program, const char *name, char *const *environment)
@@ -72,29 +94,28 @@ static void join(const struct birth *b)
 {
     for (size_t i = 0; i < b->cgroup.join_count; i++)
         if (write(b->cgroup.join[i], "0", 1) != 1)
-            fail_errno(b->word, "cgroup: joining it");
+            birth_fail_errno(b->word, "cgroup: joining it");
 }
 
-/* By path and as the user: a descriptor from before would lead back to the mounts of the
- * machine. */
-static void enter_job_folder(const struct birth *b)
+/* By path: a descriptor from before would lead back to the mounts of the machine. */
+void birth_enter_job(const struct birth_place *place, int64_t job, int folder, int word)
 {
     char path[4096];
     struct stat wanted, found;
     struct err why;
-    snprintf(path, sizeof(path), "%s/%lld", b->place->settings->jobs_root,
-             (long long)b->ask->job);
-    if (chdir(path) < 0 || stat(".", &found) < 0 || fstat(b->job_folder, &wanted) < 0)
-        fail_errno(b->word, path);
+    snprintf(path, sizeof(path), "%s/%lld", place->settings->jobs_root, (long long)job);
+    if (chdir(path) < 0 || stat(".", &found) < 0 || fstat(folder, &wanted) < 0)
+        birth_fail_errno(word, path);
     if (found.st_dev != wanted.st_dev || found.st_ino != wanted.st_ino)
-        fail(b->word, err_set(&why, -EPERM, "%s: is not the folder that was made", path), &why);
+        birth_fail(word, err_set(&why, -EPERM, "%s: is not the folder that was made", path),
+                   &why);
 }
 
 static void connect_stdio(const struct birth *b, int log)
 {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null < 0 || dup2(null, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0)
-        fail_errno(b->word, "standard streams");
+        birth_fail_errno(b->word, "standard streams");
 }
 
 static _Noreturn void become_task(const struct birth *b, const struct strings *s)
@@ -104,13 +125,13 @@ static _Noreturn void become_task(const struct birth *b, const struct strings *s
     close(s->go[1]); /* or its end would never come */
     join(b);
     if (setsid() < 0 || identity_limit() < 0)
-        fail_errno(b->word, "session and limits");
+        birth_fail_errno(b->word, "session and limits");
     int r = private_enter(&b->place->private, &why);
     if (r == 0)
         r = identity_become(&b->user, &why);
     if (r < 0)
-        fail(b->word, r, &why);
-    enter_job_folder(b);
+        birth_fail(b->word, r, &why);
+    birth_enter_job(b->place, b->ask->job, b->job_folder, b->word);
     connect_stdio(b, s->log[1]);
     if (write(s->ready[1], &byte, 1) != 1 || read(s->go[0], &byte, 1) != 1)
         _exit(1);
@@ -127,7 +148,7 @@ static void make_strings(struct strings *s, int word)
     int kind = SOCK_SEQPACKET | SOCK_CLOEXEC;
     if (pipe2(s->ready, O_CLOEXEC) < 0 || pipe2(s->go, O_CLOEXEC) < 0 ||
         pipe2(s->log, O_CLOEXEC) < 0 || socketpair(AF_UNIX, kind, 0, s->control) < 0)
-        fail_errno(word, "pipes");
+        birth_fail_errno(word, "pipes");
 }
 
 static int open_log(const struct birth *b)
@@ -138,7 +159,7 @@ static int open_log(const struct birth *b)
     int flags = O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
     int fd = openat(b->place->logs, name, flags, 0600);
     if (fd < 0)
-        fail_errno(b->word, name);
+        birth_fail_errno(b->word, name);
     return fd;
 }
 
@@ -154,7 +175,7 @@ static int write_plan(const struct birth *b, pid_t task)
     snprintf(plan.record.token, sizeof(plan.record.token), "%s", ask->token);
     int fd = memfd_create("plan", MFD_CLOEXEC);
     if (fd < 0 || write(fd, &plan, sizeof(plan)) != sizeof(plan))
-        fail_errno(b->word, "the keeper's plan");
+        birth_fail_errno(b->word, "the keeper's plan");
     return fd;
 }
 
@@ -170,41 +191,39 @@ static _Noreturn void become_keeper(const struct birth *b, const struct strings 
     if (r == 0)
         r = spool_make(b->place->spool, b->ask->token, &entry, &lock, &why);
     if (r < 0)
-        fail(b->word, r, &why);
+        birth_fail(b->word, r, &why);
     const int fds[KEEPER_FDS] = {
-        [KEEPER_PLAN - FIRST_FD] = write_plan(b, task),
-        [KEEPER_ENTRY - FIRST_FD] = entry,
-        [KEEPER_LOCK - FIRST_FD] = lock,
-        [KEEPER_PIPE - FIRST_FD] = s->log[0],
-        [KEEPER_LOG - FIRST_FD] = open_log(b),
-        [KEEPER_TASK - FIRST_FD] = s->control[0],
-        [KEEPER_GO - FIRST_FD] = s->go[1],
-        [KEEPER_WORD - FIRST_FD] = b->word,
-        [KEEPER_KILL - FIRST_FD] = b->cgroup.kill,
-        [KEEPER_EVENTS - FIRST_FD] = b->cgroup.events,
-        [KEEPER_OOM - FIRST_FD] = b->cgroup.oom,
+        [KEEPER_PLAN - BIRTH_FIRST_FD] = write_plan(b, task),
+        [KEEPER_ENTRY - BIRTH_FIRST_FD] = entry,
+        [KEEPER_LOCK - BIRTH_FIRST_FD] = lock,
+        [KEEPER_PIPE - BIRTH_FIRST_FD] = s->log[0],
+        [KEEPER_LOG - BIRTH_FIRST_FD] = open_log(b),
+        [KEEPER_TASK - BIRTH_FIRST_FD] = s->control[0],
+        [KEEPER_GO - BIRTH_FIRST_FD] = s->go[1],
+        [KEEPER_WORD - BIRTH_FIRST_FD] = b->word,
+        [KEEPER_KILL - BIRTH_FIRST_FD] = b->cgroup.kill,
+        [KEEPER_EVENTS - BIRTH_FIRST_FD] = b->cgroup.events,
+        [KEEPER_OOM - BIRTH_FIRST_FD] = b->cgroup.oom,
     };
     int program = b->place->keeper;
     if (arrange(fds, KEEPER_FDS, &program) == 0)
         run(program, "runner-keeper", environment);
-    fail_errno(KEEPER_WORD, "runner-keeper cannot be started");
+    birth_fail_errno(KEEPER_WORD, "runner-keeper cannot be started");
 }
 
 _Noreturn void birth_keeper(const struct birth *b)
 {
     struct strings s;
     char byte;
-    server_leave(b->place->server);
-    setsid();
-    child_reset_signals();
+    birth_begin(b->place);
     make_strings(&s, b->word);
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     umask(077);
     if (chdir("/") < 0)
-        fail_errno(b->word, "/");
+        birth_fail_errno(b->word, "/");
     pid_t task = fork();
     if (task < 0)
-        fail_errno(b->word, "fork");
+        birth_fail_errno(b->word, "fork");
     if (task == 0)
         become_task(b, &s);
     close(s.ready[1]);
@@ -216,24 +235,17 @@ _Noreturn void birth_keeper(const struct birth *b)
 _Noreturn void birth_files(const struct birth_place *place, const struct identity *user,
                            int root, const char *name, int socket, int word)
 {
-    struct err why = {{0}};
     struct birth_word ok = {.code = 0};
     char *const environment[] = {"PATH=/usr/bin:/bin", "LANG=C.UTF-8", NULL};
-    server_leave(place->server);
-    setsid();
-    child_reset_signals();
-    int r = identity_limit();
-    if (r == 0)
-        r = identity_become(user, &why);
-    if (r < 0)
-        fail(word, r, &why);
+    birth_begin(place);
+    birth_become(user, word);
     int folder = openat(root, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (folder < 0)
-        fail_errno(word, name);
+        birth_fail_errno(word, name);
     const int fds[] = {socket, folder};
     int program = place->files;
     if (chdir("/") < 0 || arrange(fds, COUNT(fds), &program) < 0)
-        fail_errno(word, "descriptors");
+        birth_fail_errno(word, "descriptors");
     (void)!write(word, &ok,
                  sizeof(ok)); /* `word` closes on exec; after it the socket's end tells */
     run(program, "runner-files", environment);

@@ -15,6 +15,7 @@
 #define FF_AGENT_BIRTH_H
 
 #include "runner/agent/cgroup.h"
+#include "runner/agent/clients.h"
 #include "runner/agent/identity.h"
 #include "runner/agent/private.h"
 #include "runner/agent/settings.h"
@@ -29,6 +30,7 @@ struct birth_place {
     struct private_plan private;
     int jobs, projects, spool, logs; /* folders */
     int keeper, task, files;         /* programs */
+    struct clients clients;          /* programs of the configuration */
     struct server *server;           /* what children leave at once */
 };
 
@@ -47,6 +49,20 @@ struct birth {
     int spec;
     int word; /* the pipe's end to write */
 };
+
+/* Steps of every birth, in a child. Whoever cannot take one says so on `word` and exits. */
+enum { BIRTH_FIRST_FD = 3 };
+_Noreturn void birth_fail(int word, int code, const struct err *why);
+_Noreturn void birth_fail_errno(int word, const char *what);
+/* Leaves what belongs to the agent alone, for a session and signals of its own. */
+void birth_begin(const struct birth_place *place);
+/* Becomes the user, for good. */
+void birth_become(const struct identity *user, int word);
+/* The job's folder, by its path and as the user; it must be the one open as `folder`. */
+void birth_enter_job(const struct birth_place *place, int64_t job, int folder, int word);
+/* The given descriptors become 3, 4 …; in the place of -1 comes one that nothing can be
+ * done with, so that the number is never another's. */
+int birth_arrange(const int *fds, int count);
 
 /* Both are called in a new child and never return. */
 _Noreturn void birth_keeper(const struct birth *b);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,9 +20,10 @@
 #include "runner/base/xnew.h"
 
 enum {
-    WAIT_MAX_MS = 10000,  /* for the word, however late the caller's deadline is */
-    UNDO_WAIT_MS = 500,   /* for a killed cgroup to be empty */
-    PIDS_DEFAULT = 16384, /* processes and threads of one attempt */
+    WAIT_MAX_MS = 10000,   /* for the word, however late the caller's deadline is */
+    ERRAND_LATE_MS = 3000, /* after its deadline: an errand that says nothing by then hangs */
+    UNDO_WAIT_MS = 500,    /* for a killed cgroup to be empty */
+    PIDS_DEFAULT = 16384,  /* processes and threads of one attempt */
     NAME_ROOM = 32
 };
 
@@ -36,9 +38,10 @@ struct launch {
     int status;
     struct err why;
 
-    char token[SPOOL_TOKEN_MAX + 1]; /* "" for runner-files: then there is nothing to undo */
+    char token[SPOOL_TOKEN_MAX + 1]; /* "" unless it is a start: then there is little to undo */
     char new_folder[NAME_ROOM];      /* "" unless this launch made the job's folder */
     bool has_cgroup;
+    bool is_errand;
 };
 
 /* A launch, in the order it happens. */
@@ -61,21 +64,45 @@ static struct launch *launch_new(struct loop *loop, const struct birth_place *pl
 /* Waits for what is to come: the word, the deadline, or the telling of a failure. */
 static struct launch *launch_wait(struct launch *l, int64_t deadline_ms)
 {
+    int64_t max = l->is_errand ? AGENT_CLIENT_MAX_MS : WAIT_MAX_MS;
     int64_t left = deadline_ms - now_ms();
-    left = left < 0 || l->status < 0 ? 0 : left > WAIT_MAX_MS ? WAIT_MAX_MS : left;
+    left = left < 0 ? 0 : left > max ? max : left;
+    if (l->is_errand)
+        left += ERRAND_LATE_MS;
+    if (l->status < 0)
+        left = 0;
     if (l->status == 0)
         l->watch = loop_watch_new(l->loop, l->word, on_word, l);
     l->timer = loop_timer_new(l->loop, left, 0, on_deadline, l);
     return l;
 }
 
-/* A user's request must not change under the task's eyes, and must be a plain piece of memory.
- * */
-static int check_spec(int spec, struct err *e)
+/* What a user's process reads must not change under its eyes, and must be a plain piece of
+ * memory. */
+static bool is_sealed(int fd)
 {
     int seals = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK;
-    if (spec < 0 || (fcntl(spec, F_GET_SEALS) & seals) != seals || fcntl(spec, F_GET_SEALS) < 0)
+    int found = fd < 0 ? -1 : fcntl(fd, F_GET_SEALS);
+    return found >= 0 && (found & seals) == seals;
+}
+
+static int check_spec(int spec, struct err *e)
+{
+    if (!is_sealed(spec))
         return err_set(e, -EINVAL, "start: needs a sealed memfd with the job's request");
+    return 0;
+}
+
+static int check_input(int input, struct err *e)
+{
+    struct stat st;
+    if (input < 0)
+        return 0;
+    if (!is_sealed(input) || fstat(input, &st) < 0)
+        return err_set(e, -EINVAL, "client: its standard input must be a sealed memfd");
+    if (st.st_size > AGENT_INPUT_MAX)
+        return err_set(e, -EFBIG, "client: %lld bytes of standard input, at most %d",
+                       (long long)st.st_size, AGENT_INPUT_MAX);
     return 0;
 }
 
@@ -103,16 +130,16 @@ static int open_project(const struct birth_place *place, const char *project, in
     return fd < 0 ? fd : 0;
 }
 
-static int open_job(struct launch *l, const struct agent_start *ask, struct birth *b)
+static int open_job(struct launch *l, int64_t job, const struct identity *user, int *out)
 {
     char name[NAME_ROOM];
     bool is_new = false;
-    struct folder_owner owner = {b->user.uid, b->user.gid, 0700};
-    snprintf(name, sizeof(name), "%lld", (long long)ask->job);
-    b->job_folder = folder_open(l->place->jobs, name, &owner, &is_new, &l->why);
+    struct folder_owner owner = {user->uid, user->gid, 0700};
+    snprintf(name, sizeof(name), "%lld", (long long)job);
+    *out = folder_open(l->place->jobs, name, &owner, &is_new, &l->why);
     if (is_new)
         memcpy(l->new_folder, name, sizeof(name));
-    return b->job_folder < 0 ? b->job_folder : 0;
+    return *out < 0 ? *out : 0;
 }
 
 static int prepare(struct launch *l, const struct agent_start *ask, struct birth *b)
@@ -129,11 +156,18 @@ static int prepare(struct launch *l, const struct agent_start *ask, struct birth
     if (r == 0)
         r = open_project(l->place, ask->project, ask->project_gid, &l->why);
     if (r == 0)
-        r = open_job(l, ask, b);
+        r = open_job(l, ask->job, &b->user, &b->job_folder);
     if (r == 0)
         r = cgroup_make(&l->place->cgroups, ask->token, &limits, &devices, &b->cgroup, &l->why);
     l->has_cgroup = r == 0;
     return r;
+}
+
+static void note_child(struct launch *l, pid_t child)
+{
+    l->child = child < 0 ? -1 : (int)syscall(SYS_pidfd_open, child, 0);
+    if (child < 0 && l->status == 0)
+        l->status = err_set(&l->why, -errno, "fork: %s", strerror(errno));
 }
 
 /* Forks; the child never returns. */
@@ -142,9 +176,7 @@ static void bear(struct launch *l, const struct birth *b)
     pid_t child = fork();
     if (child == 0)
         birth_keeper(b);
-    l->child = child < 0 ? -1 : (int)syscall(SYS_pidfd_open, child, 0);
-    if (child < 0)
-        l->status = err_set(&l->why, -errno, "fork: %s", strerror(errno));
+    note_child(l, child);
 }
 
 static int open_word(struct launch *l)
@@ -215,6 +247,34 @@ struct launch *launch_files_start(struct loop *loop, const struct birth_place *p
     return launch_wait(l, ask->head.deadline_ms);
 }
 
+struct launch *launch_client_start(struct loop *loop, const struct birth_place *place,
+                                   const struct agent_client *ask, const struct errand_fds *fds,
+                                   launch_done_fn *done, void *arg)
+{
+    struct launch *l = launch_new(loop, place, done, arg);
+    gid_t groups[AGENT_GROUPS_MAX];
+    l->is_errand = true;
+    struct errand e = {.place = place,
+                       .ask = ask,
+                       .user = identity_of(&ask->account, groups),
+                       .fds = *fds,
+                       .job_folder = -1,
+                       .word = open_word(l)};
+    if (l->status == 0)
+        l->status = check_input(fds->input, &l->why);
+    if (l->status == 0)
+        l->status = open_project(place, ask->project, ask->project_gid, &l->why);
+    if (l->status == 0)
+        l->status = open_job(l, ask->job, &e.user, &e.job_folder);
+    pid_t child = l->status < 0 ? -1 : fork();
+    if (child == 0)
+        errand_run(&e);
+    note_child(l, child);
+    cleanup_close(&e.job_folder);
+    cleanup_close(&e.word);
+    return launch_wait(l, ask->head.deadline_ms);
+}
+
 static void on_word(void *arg)
 {
     struct launch *l = arg;
@@ -224,7 +284,7 @@ static void on_word(void *arg)
         l->status = w.code;
         l->why = w.why;
     } else {
-        l->status = err_set(&l->why, -EIO, "the keeper ended without a word");
+        l->status = err_set(&l->why, -EIO, "the new process ended without a word");
     }
     finish(l);
 }
@@ -233,8 +293,19 @@ static void on_deadline(void *arg)
 {
     struct launch *l = arg;
     if (l->status == 0)
-        l->status = err_set(&l->why, -ETIMEDOUT, "the keeper did not start in time");
+        l->status = err_set(&l->why, -ETIMEDOUT, "%s",
+                            l->is_errand ? "the client hangs: killed"
+                                         : "the keeper did not start in time");
     finish(l);
+}
+
+/* Not the folder of one that may have done its work: a job may be on its way there. */
+static void undo_errand(struct launch *l)
+{
+    if (l->child >= 0) /* what runs below it dies with it; the agent's timer buries it */
+        syscall(SYS_pidfd_send_signal, l->child, SIGKILL, NULL, 0);
+    if (l->new_folder[0] && l->status != -ETIMEDOUT && l->status != -EIO)
+        unlinkat(l->place->jobs, l->new_folder, AT_REMOVEDIR);
 }
 
 static void undo(struct launch *l)
@@ -242,6 +313,8 @@ static void undo(struct launch *l)
     const struct settings *s = l->place->settings;
     struct spool_entry entry;
     siginfo_t info;
+    if (l->is_errand)
+        undo_errand(l);
     if (!l->token[0])
         return;
     if (l->child >= 0) { /* the keeper first: then nobody can let the task go any more */

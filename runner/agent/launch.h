@@ -4,7 +4,7 @@
 #ifndef FF_AGENT_LAUNCH_H
 #define FF_AGENT_LAUNCH_H
 
-#include "runner/agent/birth.h"
+#include "runner/agent/errand.h"
 #include "runner/base/loop.h"
 
 struct launch;
@@ -22,6 +22,13 @@ struct launch *launch_start(struct loop *l, const struct birth_place *place,
 struct launch *launch_files_start(struct loop *l, const struct birth_place *place,
                                   const struct agent_files *ask, int socket,
                                   launch_done_fn *done, void *arg);
+
+/* A client program as the account: `done` comes when it has ended, 0 when its result is in
+ * fds->result. -ETIMEDOUT, -EIO: it may have done something. `fds` are borrowed during the
+ * call; fds->result is to stay open until `done`. */
+struct launch *launch_client_start(struct loop *l, const struct birth_place *place,
+                                   const struct agent_client *ask, const struct errand_fds *fds,
+                                   launch_done_fn *done, void *arg);
 
 /* Forgets it: a launch under way goes on by itself. */
 void launch_cancel(struct launch *l);

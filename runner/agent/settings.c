@@ -36,6 +36,12 @@ static const struct conf_key keys[] = {
     {"programs", CONF_PATH, FIELD(programs), NULL, 0, 0, NULL,
      "folder of runner-keeper, runner-task, runner-files"},
     {"cgroup", CONF_TEXT, FIELD(cgroup), "firefly", 1, 64, NULL, "name below the cgroup roots"},
+    {"clients", CONF_LIST, FIELD(clients), "", 0, 0, NULL,
+     "absolute paths of the programs that runnerd may have run as a person"},
+    {"clients_environment", CONF_LIST, FIELD(clients_environment), "", 0, 0, NULL,
+     "NAME=value that they find besides PATH, HOME, LANG, USER and LOGNAME"},
+    {"clients_max", CONF_INT, FIELD(clients_max), "16", 1, 256, NULL,
+     "how many of them at once"},
 };
 
 static int resolve_service(struct settings *s, struct err *e)
@@ -62,6 +68,25 @@ static int resolve_service(struct settings *s, struct err *e)
     return 0;
 }
 
+static int check_clients(const struct settings *s, struct err *e)
+{
+    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789";
+    for (size_t i = 0; i < s->clients.count; i++)
+        if (*s->clients.items[i] != '/')
+            return err_set(e, -EINVAL, "[agent] clients: %s: write its absolute path",
+                           s->clients.items[i]);
+    for (size_t i = 0; i < s->clients_environment.count; i++) {
+        const char *line = s->clients_environment.items[i];
+        size_t name = strspn(line, alphabet);
+        if (!name || line[name] != '=')
+            return err_set(e, -EINVAL,
+                           "[agent] clients_environment: %s: write NAME=value, the name in "
+                           "capital letters",
+                           line);
+    }
+    return 0;
+}
+
 int settings_read(struct conf *c, struct settings *out, struct err *e)
 {
     struct settings s = {.is_root = geteuid() == 0};
@@ -76,8 +101,10 @@ int settings_read(struct conf *c, struct settings *out, struct err *e)
                        s.cgroup);
     if (s.uid_min > s.uid_max || s.uid_min < s.min_uid)
         return err_set(e, -EINVAL, "[agent] uid_min … uid_max: must rise, from min_uid on");
-    *out = s;
-    return 0;
+    r = check_clients(&s, e);
+    if (r == 0)
+        *out = s;
+    return r;
 }
 
 /* A folder of `uid` that nobody else writes. */

@@ -16,6 +16,8 @@ struct settings {
         *cgroup;
     int64_t mode; /* enum settings_mode */
     int64_t uid_min, uid_max, min_uid;
+    struct conf_list clients, clients_environment; /* absolute paths; NAME=value */
+    int64_t clients_max;
 
     bool is_root;
     uid_t service_uid; /* runnerd and the keepers; our own when not root */

@@ -14,6 +14,7 @@ enum {
     DEVICE_MAX = 31,
     UUID_MAX = 95,
     GPU_INDEX_MAX = 4095,
+    SIGNAL_MAX = 127, /* all that a wait status has room for */
 };
 
 static const int64_t id_max = UINT32_MAX - 1; /* (uid_t)-1 means "leave it" to the kernel */
@@ -129,6 +130,21 @@ json_t *agent_files_json(const struct agent_files *f)
     set_int(o, "job", f->job);
     set_text(o, "project", f->project);
     set_int(o, "project_gid", f->project_gid);
+    return o;
+}
+
+json_t *agent_client_json(const struct agent_client *c)
+{
+    json_t *o = call_new("client", &c->head);
+    json_t *args = json_array();
+    for (size_t i = 0; i < c->arg_count; i++)
+        json_array_append_new(args, json_string(c->args[i]));
+    json_object_set_new(o, "account", account_json(&c->account));
+    set_text(o, "program", c->program);
+    json_object_set_new(o, "args", args);
+    set_int(o, "job", c->job);
+    set_text(o, "project", c->project);
+    set_int(o, "project_gid", c->project_gid);
     return o;
 }
 
@@ -322,6 +338,44 @@ int agent_files_read(const json_t *o, struct agent_files *out, struct err *e)
     return r < 0 || out->job ? r : read_name(o, "project", &out->project, e);
 }
 
+/* Each is text without NUL, and all of them fit. */
+static int read_args(const json_t *o, struct agent_client *out, struct err *e)
+{
+    const json_t *args = json_object_get(o, "args");
+    size_t bytes = 0;
+    out->arg_count = json_array_size(args);
+    if (!json_is_array(args) || out->arg_count > AGENT_ARGS_MAX)
+        return err_set(e, -EINVAL, "args: must be an array of at most %d", AGENT_ARGS_MAX);
+    for (size_t i = 0; i < out->arg_count; i++) {
+        const json_t *arg = json_array_get(args, i);
+        const char *text = json_string_value(arg);
+        if (!text || strlen(text) != json_string_length(arg))
+            return err_set(e, -EINVAL, "args: must be texts without NUL");
+        bytes += strlen(text) + 1;
+        out->args[i] = text;
+    }
+    if (bytes > AGENT_ARGS_BYTES)
+        return err_set(e, -E2BIG, "args: %zu bytes, at most %d in all", bytes,
+                       AGENT_ARGS_BYTES);
+    return 0;
+}
+
+int agent_client_read(const json_t *o, struct agent_client *out, struct err *e)
+{
+    int r = agent_head_read(o, &out->head, e);
+    if (r == 0)
+        r = read_account(o, &out->account, e);
+    if (r == 0)
+        r = read_name(o, "program", &out->program, e);
+    if (r == 0)
+        r = read_args(o, out, e);
+    if (r == 0)
+        r = jget_i64(o, "job", 1, INT64_MAX, &out->job, e);
+    if (r == 0)
+        r = read_name(o, "project", &out->project, e);
+    return r < 0 ? r : jget_i64_or(o, "project_gid", 0, id_max, 0, &out->project_gid, e);
+}
+
 json_t *agent_hello_reply(const struct agent_hello *h)
 {
     return json_pack("{sssssssIsbs{ssssssssss}s{sbsbsb}}", "host", h->host, "boot_id",
@@ -408,4 +462,23 @@ int agent_list_reply_read(const json_t *o, struct agent_list_reply *out, struct 
             return r;
     }
     return jget_bool_or(o, "more", false, &out->more, e);
+}
+
+json_t *agent_client_reply_json(const struct agent_client_reply *r)
+{
+    return json_pack("{sIsIsssssI}", "exit_code", (json_int_t)r->exit_code, "signal",
+                     (json_int_t)r->signal, "out", r->out, "err", r->err, "dropped_bytes",
+                     (json_int_t)r->dropped_bytes);
+}
+
+int agent_client_reply_read(const json_t *o, struct agent_client_reply *out, struct err *e)
+{
+    int r = jget_i64(o, "exit_code", -1, 255, &out->exit_code, e);
+    if (r == 0)
+        r = jget_i64(o, "signal", 0, SIGNAL_MAX, &out->signal, e);
+    if (r == 0)
+        r = jget_text(o, "out", AGENT_OUTPUT_MAX, &out->out, e);
+    if (r == 0)
+        r = jget_text(o, "err", AGENT_OUTPUT_MAX, &out->err, e);
+    return r < 0 ? r : jget_i64(o, "dropped_bytes", 0, INT64_MAX, &out->dropped_bytes, e);
 }

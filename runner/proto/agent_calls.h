@@ -12,6 +12,13 @@
  *   clean   struct agent_token       of an attempt that is over or dead: kills what is left,
  *                                    removes cgroup and spool entry. -EBUSY: ask again
  *   files   struct agent_files + fd  starts runner-files as the account on that socket
+ *   client  struct agent_client + fd runs one of the configured programs (the commands of a
+ *                                    batch system) as the account, in the job's folder; the
+ *                                    descriptor (a sealed memfd; none: empty) is its standard
+ *                                    input. The answer, struct agent_client_reply, comes when
+ *                                    it has ended. -ETIMEDOUT (killed at the deadline) and
+ *                                    -EIO: what it did is not known. Otherwise a refusal means
+ *                                    that it did not run; -EBUSY: as many run as may, ask again
  *
  * Every call carries the caller's epoch and a deadline (wall clock). An epoch older than the
  * highest one seen is refused with -ESTALE, a call past its deadline with -ETIME: then nothing
@@ -34,8 +41,14 @@ enum {
     AGENT_GROUPS_MAX = 64,
     AGENT_GPUS_MAX = 64,
     AGENT_NODES_MAX = 256,
-    AGENT_NAME_MAX = 64, /* bytes of an account's, project's or node's name */
-    AGENT_LIST_MAX = 256 /* entries in one reply to `list` */
+    AGENT_NAME_MAX = 64,  /* bytes of an account's, project's or node's name */
+    AGENT_LIST_MAX = 256, /* entries in one reply to `list` */
+    AGENT_ARGS_MAX = 64,
+    AGENT_ARGS_BYTES = 16 * 1024,    /* of all arguments together, each with its NUL */
+    AGENT_INPUT_MAX = 1024 * 1024,   /* bytes of a client's standard input */
+    AGENT_OUTPUT_MAX = 12 * 1024,    /* bytes of output and of errors in a reply: both fit one
+                                       packet, whatever they are */
+    AGENT_CLIENT_MAX_MS = 600 * 1000 /* a client runs no longer, whatever the deadline */
 };
 
 struct agent_head {
@@ -111,6 +124,17 @@ struct agent_files {
     int64_t project_gid;
 };
 
+struct agent_client {
+    struct agent_head head;
+    struct agent_account account;
+    const char *program;              /* a name that the agent's configuration gives */
+    const char *args[AGENT_ARGS_MAX]; /* what follows the program's name */
+    size_t arg_count;
+    int64_t job; /* its folder is made as for `start` */
+    const char *project;
+    int64_t project_gid;
+};
+
 /* New objects with "verb", ready for client_start(). */
 json_t *agent_hello_json(const struct agent_head *h);
 json_t *agent_start_json(const struct agent_start *s);
@@ -119,6 +143,7 @@ json_t *agent_limit_json(const struct agent_limit *l);
 json_t *agent_list_json(const struct agent_list *l);
 json_t *agent_clean_json(const struct agent_token *t);
 json_t *agent_files_json(const struct agent_files *f);
+json_t *agent_client_json(const struct agent_client *c);
 
 /* The agent's side: types and ranges are checked here, rights are not. */
 int agent_head_read(const json_t *o, struct agent_head *out, struct err *e);
@@ -128,6 +153,7 @@ int agent_limit_read(const json_t *o, struct agent_limit *out, struct err *e);
 int agent_list_read(const json_t *o, struct agent_list *out, struct err *e);
 int agent_token_read(const json_t *o, struct agent_token *out, struct err *e);
 int agent_files_read(const json_t *o, struct agent_files *out, struct err *e);
+int agent_client_read(const json_t *o, struct agent_client *out, struct err *e);
 
 /* Reply to hello. Each of `enforced` is "v2", "v1", "bpf" or "no". */
 struct agent_hello {
@@ -152,5 +178,16 @@ struct agent_list_reply {
 };
 json_t *agent_list_reply_json(const struct agent_list_reply *r);
 int agent_list_reply_read(const json_t *o, struct agent_list_reply *out, struct err *e);
+
+/* Reply to client. The texts are UTF-8; control bytes other than newline and tab, and all that
+ * is not UTF-8, have become '?'. */
+struct agent_client_reply {
+    int64_t exit_code; /* -1: it ended by a signal. 127: it could not be run, `err` says why */
+    int64_t signal;    /* 0: none */
+    const char *out, *err;
+    int64_t dropped_bytes; /* above AGENT_OUTPUT_MAX, of both together */
+};
+json_t *agent_client_reply_json(const struct agent_client_reply *r);
+int agent_client_reply_read(const json_t *o, struct agent_client_reply *out, struct err *e);
 
 #endif

@@ -117,16 +117,29 @@ static int set_request(const struct spec *s, struct err *e)
     return 0;
 }
 
+/* Also when the request has a variable of that name. */
+static void set_visible(const struct place *p, const char *found)
+{
+    if (!p->is_confined) {
+        setenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID", 1); /* so that CUDA counts as NVML does */
+        setenv("CUDA_VISIBLE_DEVICES", p->gpus, 1);
+    } else if (found) {
+        setenv("CUDA_VISIBLE_DEVICES", found, 1);
+    } else {
+        unsetenv("CUDA_VISIBLE_DEVICES");
+    }
+}
+
 int place_enter(const struct place *p, const struct spec *s, struct err *e)
 {
     char folder[4096];
+    AUTO(cleanup_free) char *visible = xdup(getenv("CUDA_VISIBLE_DEVICES"));
     int r = set_request(s, e);
     if (r < 0)
         return r;
     snprintf(folder, sizeof(folder), "%s/checkpoint", p->job_dir);
     setenv("FIREFLY_CHECKPOINT_DIR", folder, 1);
-    setenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID", 1); /* so that CUDA counts as NVML does */
-    setenv("CUDA_VISIBLE_DEVICES", p->gpus, 1);
+    set_visible(p, visible);
     setenv("MASTER_ADDR", p->node_count > 1 ? p->first_node : "127.0.0.1", 1);
     set_number("MASTER_PORT", master_port(p));
     unsetenv("FIREFLY_TOKEN");

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Where an attempt finds itself: the environment that the agent (or Slurm's script) gave
- * runner-task, and what of it the ranks get. */
+/* Where an attempt finds itself: the environment that the agent gave runner-task, or that was
+ * made of a batch system's (batch.h), and what of it the ranks get. */
 #ifndef FF_TASK_PLACE_H
 #define FF_TASK_PLACE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "runner/base/err.h"
@@ -13,6 +14,7 @@ struct place {
     const char *token, *job_dir, *gpus;
     int64_t job, attempt;
     int64_t gpu_count, node_count, node;
+    bool is_confined; /* a batch system says what CUDA sees: left as it is */
     char *first_node; /* freed with place_done() */
 };
 

@@ -30,6 +30,7 @@ struct ranks {
     int signals;
     int status;         /* of the first that failed */
     int64_t kill_at_ms; /* monotonic; 0: nobody has failed */
+    int64_t tick_at_ms; /* monotonic; 0: never */
 };
 
 /* What a rank is between fork and exec. */
@@ -54,14 +55,30 @@ static void signal_all(const struct ranks *r, int sig)
             kill(-r->pids[i], sig);
 }
 
-/* The others need not go on: TERM, and KILL after the grace. */
+/* TERM, and KILL after the grace; asked again, the first grace counts. */
+static void end_all(struct ranks *r)
+{
+    if (!r->kill_at_ms)
+        r->kill_at_ms = now_mono_ms() + r->plan->grace_ms;
+    signal_all(r, SIGTERM);
+}
+
+/* The others need not go on. */
 static void fail(struct ranks *r, int status)
 {
     if (r->status)
         return;
     r->status = status;
-    r->kill_at_ms = now_mono_ms() + r->plan->grace_ms;
-    signal_all(r, SIGTERM);
+    end_all(r);
+}
+
+/* Told to end: a keeper would see to the KILL itself. */
+static void terminate(struct ranks *r)
+{
+    if (r->plan->control < 0)
+        end_all(r);
+    else
+        signal_all(r, SIGTERM);
 }
 
 static int open_output(struct ranks *r, int64_t rank)
@@ -116,7 +133,7 @@ static void reap(struct ranks *r)
         note_end(r, pid, status); /* an orphan of the job matches no rank */
 }
 
-/* The keeper is gone, and nobody would notice us any more. */
+/* The keeper is gone, or there is none: nobody would notice what is left. */
 static void kill_everything(void)
 {
     for (int i = 0; i < KILL_ROUNDS && child_kill_below() > 0; i++) {
@@ -131,7 +148,7 @@ static void read_signals(struct ranks *r)
     struct signalfd_siginfo s;
     while (read(r->signals, &s, sizeof(s)) == sizeof(s))
         if (s.ssi_signo != SIGCHLD)
-            signal_all(r, SIGTERM);
+            terminate(r);
     reap(r);
 }
 
@@ -140,7 +157,7 @@ static void read_control(struct ranks *r)
     char byte;
     ssize_t n = recv(r->plan->control, &byte, 1, MSG_DONTWAIT);
     if (n == 1 && byte == 'T')
-        signal_all(r, SIGTERM);
+        terminate(r);
     if (n == 0) {
         kill_everything();
         _exit(BY_SIGNAL + SIGKILL);
@@ -158,17 +175,33 @@ static void move_output(struct ranks *r)
     }
 }
 
+/* Until the next thing that is due; -1: there is none. */
+static int wait_ms(const struct ranks *r)
+{
+    int64_t now = now_mono_ms(), due = r->kill_at_ms;
+    if (r->tick_at_ms && (!due || r->tick_at_ms < due))
+        due = r->tick_at_ms;
+    if (!due)
+        return -1;
+    return due <= now ? 0 : due - now > INT32_MAX ? INT32_MAX : (int)(due - now);
+}
+
+static void tick(struct ranks *r)
+{
+    int64_t now = now_mono_ms();
+    if (!r->tick_at_ms || now < r->tick_at_ms)
+        return;
+    r->plan->on_tick(r->plan->arg);
+    r->tick_at_ms = now + r->plan->tick_ms;
+}
+
 static void wait_once(struct ranks *r, struct pollfd *polled)
 {
     polled[0] = (struct pollfd){.fd = r->signals, .events = POLLIN};
     polled[1] = (struct pollfd){.fd = r->plan->control, .events = POLLIN};
     for (int64_t i = 0; r->relays && i < r->count; i++)
         polled[2 + i] = (struct pollfd){.fd = r->relays[i].from, .events = POLLIN};
-    int64_t left = r->kill_at_ms ? r->kill_at_ms - now_mono_ms() : -1;
-    if (r->kill_at_ms && left < 0)
-        left = 0;
-    poll(polled, (nfds_t)(2 + (r->relays ? r->count : 0)),
-         left > INT32_MAX ? INT32_MAX : (int)left);
+    poll(polled, (nfds_t)(2 + (r->relays ? r->count : 0)), wait_ms(r));
     if (polled[0].revents)
         read_signals(r);
     if (polled[1].revents)
@@ -178,6 +211,7 @@ static void wait_once(struct ranks *r, struct pollfd *polled)
         signal_all(r, SIGKILL);
         r->kill_at_ms += r->plan->grace_ms + ROUND_MS; /* again, should one not have died */
     }
+    tick(r);
 }
 
 static void ranks_init(struct ranks *r, const struct ranks_plan *plan)
@@ -210,8 +244,12 @@ int ranks_run(const struct ranks_plan *plan)
     AUTO(cleanup_free) struct pollfd *polled = xnew_array(struct pollfd, (size_t)r.count + 2);
     for (int64_t i = 0; i < r.count && !r.status; i++)
         start(&r, i);
+    if (plan->on_tick)
+        r.tick_at_ms = now_mono_ms() + plan->tick_ms;
     while (r.alive)
         wait_once(&r, polled);
+    if (plan->control < 0)
+        kill_everything();
     move_output(&r);
     close(r.signals);
     free(r.pids);

@@ -3,7 +3,8 @@
  *
  * Each rank is a process group. TERM (asked for on the control socket, or as a signal) goes to
  * all. When one fails the others get TERM, then KILL. When the control socket ends, the keeper
- * is gone: everything below this process is killed at once.
+ * is gone: everything below this process is killed at once. Where there is no keeper, KILL
+ * comes after TERM and the grace from here, and nothing below this process outlives the ranks.
  */
 #ifndef FF_TASK_RANKS_H
 #define FF_TASK_RANKS_H
@@ -15,8 +16,11 @@ struct ranks_plan {
     enum spec_kind kind;
     char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH */
     const char *shown; /* what the log calls it if it cannot be started */
-    int control;       /* "T": TERM to all; its end: KILL */
-    int64_t grace_ms;  /* for the others when one rank fails */
+    int control;       /* "T": TERM to all; its end: KILL. -1: there is no keeper */
+    int64_t grace_ms;  /* for the others when one rank fails; without a keeper after any TERM */
+    void (*on_tick)(void *arg); /* NULL: none */
+    void *arg;
+    int64_t tick_ms;
 };
 
 /* Returns the exit status of the first rank that failed (128 + signal for a signal), or 0. */

@@ -7,6 +7,7 @@
 
 #include "runner/proto/agent_calls.h"
 #include "runner/proto/circumstances.h"
+#include "runner/proto/wire.h"
 #include "tests/unit/test.h"
 
 static const struct agent_start whole = {
@@ -218,6 +219,115 @@ static void circumstances_are_what_was_asked_and_nothing_else(void **state)
     assert_null(c.lines[c.count]);
 }
 
+static const struct agent_client errand = {
+    .head = {.epoch = 3, .deadline_ms = 1700000000000},
+    .account = {.name = "alice", .uid = 200001, .gid = 200001},
+    .program = "sbatch",
+    .args = {"--parsable", "", "--comment=a b \"c\"\n"},
+    .arg_count = 3,
+    .job = 4711,
+    .project = "climate",
+    .project_gid = 200900,
+};
+
+static void a_client_comes_back_from_json(void **state)
+{
+    struct agent_client back;
+    (void)state;
+    AUTO(json_freep) json_t *o = agent_client_json(&errand);
+    assert_int_equal(agent_client_read(o, &back, NULL), 0);
+    AUTO(json_freep) json_t *again = agent_client_json(&back);
+    assert_true(json_equal(o, again));
+    assert_int_equal(back.arg_count, 3);
+    assert_string_equal(back.args[2], errand.args[2]);
+}
+
+static void a_client_out_of_form_is_refused_by_its_field(void **state)
+{
+    static const struct {
+        const char *field, *value, *named;
+    } bad[] = {
+        {"epoch", "null", "epoch"},
+        {"account", "7", "account"},
+        {"program", "null", "program"},
+        {"program", "\"\"", "program"},
+        {"program", "\"/bin/sh\"", "program"},
+        {"program", "\"..\"", "program"},
+        {"program", "\"-x\"", "program"},
+        {"args", "null", "args"},
+        {"args", "\"-c\"", "args"},
+        {"args", "[1]", "args"},
+        {"args", "[[]]", "args"},
+        {"args", "[null]", "args"},
+        {"args", "[\"a\\u0000b\"]", "args"},
+        {"job", "0", "job"},
+        {"job", "\"7\"", "job"},
+        {"project", "\"a/b\"", "project"},
+        {"project", "null", "project"},
+        {"project_gid", "-1", "project_gid"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        struct agent_client out;
+        struct err why = {{0}};
+        AUTO(json_freep) json_t *o = agent_client_json(&errand);
+        json_t *value = json_loads(bad[i].value, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+        json_object_set_new(o, bad[i].field, value);
+        assert_true(agent_client_read(o, &out, &why) < 0);
+        assert_ptr_equal(strstr(why.text, bad[i].named), why.text);
+    }
+}
+
+static void arguments_have_a_ceiling(void **state)
+{
+    static const struct {
+        size_t count, bytes; /* of each */
+        int result;
+    } cases[] = {
+        {0, 0, 0},
+        {AGENT_ARGS_MAX, 1, 0},
+        {AGENT_ARGS_MAX + 1, 1, -EINVAL},
+        {1, AGENT_ARGS_BYTES - 1, 0},
+        {1, AGENT_ARGS_BYTES, -E2BIG},
+        {AGENT_ARGS_MAX, AGENT_ARGS_BYTES / AGENT_ARGS_MAX - 1, 0},
+        {AGENT_ARGS_MAX, AGENT_ARGS_BYTES / AGENT_ARGS_MAX, -E2BIG},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct agent_client out;
+        AUTO(json_freep) json_t *o = agent_client_json(&errand);
+        AUTO(cleanup_free) char *text = calloc(1, cases[i].bytes + 1);
+        json_t *args = json_array();
+        memset(text, 'x', cases[i].bytes);
+        for (size_t k = 0; k < cases[i].count; k++)
+            json_array_append_new(args, json_string(text));
+        json_object_set_new(o, "args", args);
+        assert_int_equal(agent_client_read(o, &out, NULL), cases[i].result);
+    }
+}
+
+static void the_longest_reply_of_a_client_fits_into_a_packet(void **state)
+{
+    char full[AGENT_OUTPUT_MAX + 1];
+    struct agent_client_reply back;
+    (void)state;
+    memset(full, '"', AGENT_OUTPUT_MAX); /* the longest there is in JSON: two bytes for one */
+    full[AGENT_OUTPUT_MAX] = '\0';
+    const struct agent_client_reply reply = {
+        .exit_code = -1, .signal = 9, .out = full, .err = full, .dropped_bytes = INT64_MAX};
+    AUTO(json_freep) json_t *o = agent_client_reply_json(&reply);
+    AUTO(json_freep) json_t *packet = wire_ok(INT64_MAX);
+    json_object_update(packet, o);
+    AUTO(cleanup_free) char *text = json_dumps(packet, JSON_COMPACT);
+    assert_true(strlen(text) < WIRE_MAX);
+    assert_int_equal(agent_client_reply_read(o, &back, NULL), 0);
+    assert_int_equal(back.exit_code, -1);
+    assert_int_equal(back.signal, 9);
+    assert_string_equal(back.err, full);
+    json_object_set_new(o, "exit_code", json_integer(256));
+    assert_true(agent_client_reply_read(o, &back, NULL) < 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,6 +338,10 @@ int main(void)
         cmocka_unit_test(hello_and_list_come_back_from_json),
         cmocka_unit_test(a_full_list_fits_into_a_packet),
         cmocka_unit_test(circumstances_are_what_was_asked_and_nothing_else),
+        cmocka_unit_test(a_client_comes_back_from_json),
+        cmocka_unit_test(a_client_out_of_form_is_refused_by_its_field),
+        cmocka_unit_test(arguments_have_a_ceiling),
+        cmocka_unit_test(the_longest_reply_of_a_client_fits_into_a_packet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -77,6 +77,36 @@ static void a_request_adds_variables_but_replaces_none_of_ours(void **state)
     assert_null(getenv("FIREFLY_TOKEN"));
 }
 
+static void what_a_batch_system_confined_is_left_alone(void **state)
+{
+    static const struct {
+        const char *found, *asked, *visible;
+    } cases[] = {
+        {"1,0", "{}", "1,0"},
+        {"1,0", "{\"CUDA_VISIBLE_DEVICES\":\"7\"}", "1,0"},
+        {NULL, "{}", NULL},
+        {NULL, "{\"CUDA_VISIBLE_DEVICES\":\"7\"}", NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        AUTO(place_done) struct place p;
+        AUTO(json_freep) json_t *o = json_object();
+        json_object_set_new(o, "env", json_loads(cases[i].asked, 0, NULL));
+        const struct spec s = {.kind = SPEC_BATCH, .json = o};
+        surround("0,1", "n1", "0");
+        if (cases[i].found)
+            setenv("CUDA_VISIBLE_DEVICES", cases[i].found, 1);
+        assert_int_equal(place_read(&p, NULL), 0);
+        p.is_confined = true;
+        assert_int_equal(place_enter(&p, &s, NULL), 0);
+        assert_null(getenv("CUDA_DEVICE_ORDER"));
+        if (cases[i].visible)
+            assert_string_equal(getenv("CUDA_VISIBLE_DEVICES"), cases[i].visible);
+        else
+            assert_null(getenv("CUDA_VISIBLE_DEVICES"));
+    }
+}
+
 static void variables_of_ours_or_without_a_name_are_refused(void **state)
 {
     static const char *const bad[] = {"{\"FIREFLY_JOB_ID\":\"8\"}", "{\"A=B\":\"x\"}",
@@ -131,6 +161,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ranks_follow_kind_gpus_and_node),
         cmocka_unit_test(a_request_adds_variables_but_replaces_none_of_ours),
+        cmocka_unit_test(what_a_batch_system_confined_is_left_alone),
         cmocka_unit_test(variables_of_ours_or_without_a_name_are_refused),
         cmocka_unit_test(the_master_port_is_free_on_one_node_and_the_same_on_several),
         cmocka_unit_test(surroundings_that_are_not_there_are_named),
