@@ -17,6 +17,7 @@ packages_build=(gcc:gcc g++:g++ cmake:cmake ninja-build:ninja pkg-config:pkg-con
     libxlsxwriter-dev libhpdf-dev libcurl4-openssl-dev)
 packages_site=(python3:python3 openssl:openssl mariadb-server-core mariadb-client-core slapd
     libjs-bootstrap5 tzdata fonts-dejavu-core)
+packages_slurm=(munge slurmctld slurmd slurmdbd slurm-client)
 packages_test=(libcmocka-dev ldap-utils chromium nodejs:node npm:npm
     poppler-utils:pdftotext python3-openpyxl)
 

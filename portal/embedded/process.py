@@ -22,16 +22,24 @@ def end_with(parent):
         os._exit(1)
 
 
-def start(args, log, uid=None, groups=(), env=None, cwd="/"):
+def prepare(parent, procs):
+    if procs:
+        with open(procs, "w") as f:
+            f.write("0")
+    end_with(parent)
+
+
+def start(args, log, uid=None, groups=(), env=None, cwd="/", cgroup=None):
     """Starts args[0] with its output appended to the file `log`. uid None: our own; otherwise
-    that uid and gid, and `groups`. Call from the main thread: the child ends with the thread
-    that made it."""
+    that uid and gid, and `groups`. cgroup: a folder that it is in from its first moment on.
+    Call from the main thread: the child ends with the thread that made it."""
     parent = os.getpid()
+    enter = f"{cgroup}/cgroup.procs" if cgroup else None
     identity = {} if uid is None else {"user": uid, "group": uid, "extra_groups": list(groups)}
     with open(log, "ab") as out:
         return subprocess.Popen([str(a) for a in args], stdin=subprocess.DEVNULL, stdout=out,
                                 stderr=out, cwd=cwd, env=env, start_new_session=True,
-                                preexec_fn=lambda: end_with(parent), **identity)
+                                preexec_fn=lambda: prepare(parent, enter), **identity)
 
 
 def stop(child, patience=10):

@@ -12,11 +12,11 @@ order, each by its pid; when this process dies its children are told to end."""
 import contextlib
 import json
 import os
-import pathlib
 import socket
 import subprocess
 
 from . import people, process, settle
+from .cgroup import cgroup_roots, remove_cgroup
 from .layout import DATABASE_GID, Layout, StackError
 from .mariadb import Mariadb
 from .session import Session
@@ -24,7 +24,6 @@ from .slapd import Slapd
 
 ORDER = ("mariadb", "slapd", "agent", "runnerd", "portald")  # of starting
 READY_S = 30
-END_S = 10
 FINDINGS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:")
 
 
@@ -261,27 +260,6 @@ def accepts(path):
     """Does somebody listen on this socket of the wire?"""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
         return s.connect_ex(str(path)) == 0
-
-
-def cgroup_roots():
-    """cgroup2, wherever it is mounted, and the version 1 controllers beside it."""
-    top = pathlib.Path("/sys/fs/cgroup")
-    return [top, *(p for p in top.glob("*") if (p / "cgroup.procs").exists())]
-
-
-def remove_cgroup(folder):
-    """With the groups below it and whoever is in them."""
-    for path, _, _ in os.walk(folder, topdown=False):
-        group = pathlib.Path(path)
-        process.wait_until(lambda g=group: is_emptied(g), END_S, what=f"the end of {group}")
-        group.rmdir()
-
-
-def is_emptied(group):
-    pids = [int(pid) for pid in (group / "cgroup.procs").read_text().split()]
-    for pid in pids:
-        process.kill(pid)
-    return not pids
 
 
 def is_free(port):
