@@ -133,7 +133,7 @@ void site_conf_done(struct site_conf *s)
 
 int site_conf_check(const struct conf *c, struct err *e)
 {
-    static const char *const others[] = {"runner", "node", "agent", "quota",
-                                         "refund", "seal", "mail",  NULL};
+    static const char *const others[] = {"runner", "node",   "fake", "slurm", "agent",
+                                         "quota",  "refund", "seal", "mail",  NULL};
     return conf_check(c, others, e);
 }

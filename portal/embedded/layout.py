@@ -37,11 +37,12 @@ class Layout:
     """build: the folder that CMake made. port: of the portal, None for any. options: {section:
     {key: value}} over our configuration; a value None leaves the key out."""
 
-    def __init__(self, folder, build, *, gpus=8, gpu_type="a100", port=None, options=None):
+    def __init__(self, folder, build, *, gpus=8, gpu_type="a100", port=None, options=None,
+                 executor="local"):
         self.folder = pathlib.Path(folder).resolve()
         self.build = pathlib.Path(build).resolve()
         self.gpus, self.gpu_type, self.port = gpus, gpu_type, port
-        self.options = options or {}
+        self.options, self.executor = options or {}, executor
         self.is_root = os.geteuid() == 0
         self.ldap_uri = "ldap://127.0.0.1:1"  # until slapd runs and says where
         self.server_files = {}                # certificate, key and CA for slapd
@@ -151,9 +152,21 @@ class Layout:
                       "projects_root": at / "projects", "programs": at / "programs",
                       "cgroup": self.cgroup, "service_uid": self.runner_uid, **uids},
         }
+        if self.executor != "local":
+            keys["runner"]["executor"] = self.executor
+        if self.executor == "slurm":
+            self._add_slurm_keys(keys)
         for section, more in self.options.items():
             keys.setdefault(section, {}).update(more)
         return keys
+
+    def _add_slurm_keys(self, keys):
+        at, conf = self.folder, self.folder / "slurm/slurm.conf"
+        keys["slurm"] = {"conf": conf, "partition": "gpu", "exclusive": "yes",
+                         "jobs_root": at / "jobs", "projects_root": at / "projects",
+                         "task": at / "programs/runner-task"}
+        keys["agent"] |= {"clients": "/usr/bin/sbatch /usr/bin/scancel",
+                          "clients_environment": f"SLURM_CONF={conf}"}
 
     def _directory_keys(self, name):
         u = self.universities[name]

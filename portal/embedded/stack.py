@@ -15,27 +15,33 @@ import os
 import socket
 import subprocess
 
-from . import people, process, settle
+from . import names, people, process, settle
 from .cgroup import cgroup_roots, remove_cgroup
-from .layout import DATABASE_GID, Layout, StackError
+from .layout import DATABASE_GID, RUNNER_UID, Layout, StackError
 from .mariadb import Mariadb
 from .session import Session
 from .slapd import Slapd
+from .slurm import Slurm
 
-ORDER = ("mariadb", "slapd", "agent", "runnerd", "portald")  # of starting
+ORDER = ("mariadb", "slapd", "slurm", "agent", "runnerd", "portald")  # of starting
 READY_S = 30
 FINDINGS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:")
 
 
 class Stack(Layout):
     """More than Layout's: template, where an empty database is kept for the next site;
-    has_people False leaves tenants, projects and members to the caller."""
+    has_people False leaves tenants, projects and members to the caller. executor "slurm" brings
+    a private Slurm along, as root in a mount namespace that the whole program enters."""
 
     def __init__(self, folder, build, *, template=None, has_people=True, **layout):
         super().__init__(folder, build, **layout)
         self.has_people = has_people
         self.database = Mariadb(self.folder / "db", template, socket=self.database_socket)
         self.directory = None
+        self.slurm = None
+        if self.executor == "slurm":
+            self.slurm = Slurm(self.folder / "slurm", self.database, gpus=self.gpus,
+                               gpu_type=self.gpu_type)
         self.children = {}  # name: Popen, of our daemons
         self.url = ""
         self._lock = None
@@ -62,6 +68,7 @@ class Stack(Layout):
                 self.start_one(name)
             if self.has_people:
                 settle.bring_in(self)
+                self.name_people()
             return self
         except BaseException:
             self.stop()
@@ -82,9 +89,10 @@ class Stack(Layout):
     # ---- one server or daemon
 
     def start_one(self, name):
-        """Starts "mariadb", "slapd", "agent", "runnerd" or "portald"; it answers afterwards."""
+        """Starts "mariadb", "slapd", "slurm" (if the site has one), "agent", "runnerd" or
+        "portald"; it answers afterwards."""
         start = {"mariadb": self.database.start, "slapd": self._start_slapd,
-                 "agent": self._start_agent, "runnerd": self._start_runnerd,
+                 "slurm": self._start_slurm, "agent": self._start_agent, "runnerd": self._start_runnerd,
                  "portald": self._start_portald}
         start[name]()
         return self
@@ -149,6 +157,15 @@ class Stack(Layout):
                 "LANG": "C.UTF-8", "HOME": "/",
                 **{n: os.environ[n] for n in names if n in os.environ}}
 
+    def name_people(self):
+        """Makes everybody who has logged in known to Slurm."""
+        if not self.slurm:
+            return
+        accounts = names.accounts_of(self)
+        if self.is_root:
+            names.add(accounts)
+            self.slurm.add_user(*[a.name for a in accounts])
+
     # ---- starting
 
     def _init_database(self):
@@ -168,6 +185,13 @@ class Stack(Layout):
         self.directory.start()
         self.ldap_uri = self.directory.ldap_uri
         self.write_conf()
+
+    def _start_slurm(self):
+        if not self.slurm:
+            return
+        if self.is_root:  # its clients want a name for whoever asks
+            names.enter([names.Account("firefly-runner", RUNNER_UID)])
+        self.slurm.start()
 
     def _start_agent(self):
         self._start_daemon("agent", "runner-agent", None, lambda: accepts(self.agent_socket))
@@ -217,6 +241,9 @@ class Stack(Layout):
         elif name == "slapd":
             if self.directory:
                 self.directory.stop()
+        elif name == "slurm":
+            if self.slurm:
+                self.slurm.stop()
         elif name in self.children:
             status = process.stop(self.children.pop(name))
             if status != 0:

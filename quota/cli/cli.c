@@ -17,8 +17,8 @@
 #include "runner/base/xnew.h"
 
 /* Sections that other programs read. */
-static const char *const others[] = {"site",      "portal", "runner", "node", "agent",
-                                     "directory", "refund", "seal",   "mail", NULL};
+static const char *const others[] = {"site",  "portal",    "runner", "node", "fake", "slurm",
+                                     "agent", "directory", "refund", "seal", "mail", NULL};
 
 /* What a write answers with. */
 static const struct column end_columns[] = {{"answer", COLUMN_TEXT},

@@ -16,8 +16,9 @@ AUTO_FREE(loop_free, struct loop)
 
 static int run(const char *path, struct err *e)
 {
-    static const char *const others[] = {"site", "database", "directory", "portal", "runner",
-                                         "node", "refund",   "seal",      "mail",   NULL};
+    static const char *const others[] = {"site",   "database", "directory", "portal",
+                                         "runner", "node",     "fake",      "slurm",
+                                         "refund", "seal",     "mail",      NULL};
     AUTO(conf_freep) struct conf *conf = NULL;
     AUTO(loop_freep) struct loop *loop = NULL;
     AUTO(agent_freep) struct agent *agent = NULL;

@@ -23,12 +23,10 @@
 #include "runner/base/work.h"
 #include "runner/base/xnew.h"
 #include "runner/daemon/books.h"
+#include "runner/daemon/machine.h"
 #include "runner/daemon/sample.h"
 #include "runner/daemon/serve.h"
 #include "runner/daemon/store.h"
-#include "runner/exec/fake.h"
-#include "runner/exec/local.h"
-#include "runner/gpu/gpu.h"
 #include "runner/proto/client.h"
 
 enum { QUEUE_MAX = 20000, CLERK_QUEUE_MAX = 4, UIDS_MAX = 16, HOLDER_LEN = 32 };
@@ -40,14 +38,12 @@ struct runner_conf {
     int64_t executor, grace_ms, log_max_bytes, lease_ms, call_deadline_ms;
 };
 
-static const char *const executors[] = {"local", "fake", NULL};
-enum { EXECUTOR_LOCAL, EXECUTOR_FAKE };
-
 static const struct conf_key runner_keys[] = {
     {"socket", CONF_PATH, offsetof(struct runner_conf, socket), NULL, 0, 0, NULL,
      "where portald and quota ask"},
-    {"executor", CONF_CHOICE, offsetof(struct runner_conf, executor), "local", 0, 0, executors,
-     "what runs the jobs: local (this machine), fake (nothing: for trying and measuring)"},
+    {"executor", CONF_CHOICE, offsetof(struct runner_conf, executor), "local", 0, 0,
+     machine_executors,
+     "what runs the jobs: local (this machine), slurm, fake (nothing: for trying and measuring)"},
     {"spool", CONF_PATH, offsetof(struct runner_conf, spool), NULL, 0, 0, NULL,
      "folder of the keepers' records, owned by runnerd's uid, mode 0700"},
     {"logs", CONF_PATH, offsetof(struct runner_conf, logs), NULL, 0, 0, NULL,
@@ -70,38 +66,6 @@ static const struct conf_key runner_keys[] = {
      60000, NULL, "how long runner-agent may take to answer"},
 };
 
-struct node_conf {
-    const char *name, *gpu_type;
-    int64_t gpus, cpus, memory_bytes;
-};
-
-static const struct conf_key node_keys[] = {
-    {"name", CONF_TEXT, offsetof(struct node_conf, name), "", 0, 64, NULL,
-     "this machine's name; the host name if empty"},
-    {"gpus", CONF_INT, offsetof(struct node_conf, gpus), "0", 0, AGENT_GPUS_MAX, NULL,
-     "declared slots, where NVML finds no GPUs"},
-    {"gpu_type", CONF_TEXT, offsetof(struct node_conf, gpu_type), "gpu", 1, 32, NULL,
-     "as in the price list"},
-    {"cpus", CONF_INT, offsetof(struct node_conf, cpus), "0", 0, 4096, NULL,
-     "0: all there are"},
-    {"memory", CONF_SIZE, offsetof(struct node_conf, memory_bytes), "0", 0, INT64_C(1) << 50,
-     NULL, "0: all there is"},
-};
-
-struct fake_conf {
-    const char *folder;
-    int64_t nodes, start_ms;
-};
-
-static const struct conf_key fake_keys[] = {
-    {"folder", CONF_TEXT, offsetof(struct fake_conf, folder), "", 0, 255, NULL,
-     "where its attempts are kept over a restart; in memory alone if empty"},
-    {"nodes", CONF_INT, offsetof(struct fake_conf, nodes), "1", 1, 100000, NULL,
-     "how many nodes it has, each as [node] says"},
-    {"start", CONF_DURATION, offsetof(struct fake_conf, start_ms), "0", 0, 3600000, NULL,
-     "from the asking until an attempt begins"},
-};
-
 static const char *const foreign_sections[] = {"site",  "directory", "portal", "agent",
                                                "quota", "mail",      NULL};
 
@@ -113,13 +77,7 @@ struct runnerd {
     struct audit_conf audit;
     struct supervise_conf supervise;
     char holder[HOLDER_LEN + 1];
-    struct exec_node node; /* this machine */
-    struct gpu *found;
-    struct agent_gpu gpus[AGENT_GPUS_MAX]; /* what NVML found, or declared slots */
-    bool has_driver;                       /* the former */
-    struct fake_conf fake;
-    struct exec_node *fake_nodes;
-    struct fake_cluster *cluster; /* the fake one */
+    struct machine *machine;
     int lock_fd;
     struct loop *loop;
     struct work_pool *journal;
@@ -145,49 +103,11 @@ static int read_conf(struct runnerd *d, const char *path, struct err *e)
         r = refund_rules_read(d->conf, &d->supervise.refund, e);
     if (r == 0)
         r = audit_conf_read(d->conf, &d->audit, e);
-    return r;
-}
-
-/* This machine's GPUs: those that NVML finds, or the slots that the configuration declares. */
-static int read_gpus(struct runnerd *d, int64_t declared, struct err *e)
-{
-    size_t found = 0;
-    int r = gpu_list(&d->found, &found, e);
-    if (r < 0)
-        return r;
-    int64_t count = found ? (int64_t)found : declared;
-    d->has_driver = found > 0;
-    d->node.gpus = count < AGENT_GPUS_MAX ? count : AGENT_GPUS_MAX;
-    for (int64_t i = 0; i < d->node.gpus; i++)
-        d->gpus[i] =
-            found ? (struct agent_gpu){d->found[i].index, d->found[i].device, d->found[i].uuid}
-                  : (struct agent_gpu){.index = i};
-    return 0;
-}
-
-static int read_node(struct runnerd *d, struct err *e)
-{
-    struct node_conf n;
-    struct exec_node *node = &d->node;
-    int r = conf_apply(d->conf, "node", NULL, node_keys, COUNT(node_keys), &n, e);
+    const struct machine_conf machine = {d->runner.executor, d->runner.spool,
+                                         d->runner.call_deadline_ms};
     if (r == 0)
-        r = conf_apply(d->conf, "fake", NULL, fake_keys, COUNT(fake_keys), &d->fake, e);
-    if (r == 0)
-        r = conf_check(d->conf, foreign_sections, e);
-    if (r == 0)
-        r = read_gpus(d, n.gpus, e);
-    if (r < 0)
-        return r;
-    if (*n.name)
-        snprintf(node->name, sizeof(node->name), "%s", n.name);
-    else
-        gethostname(node->name, sizeof(node->name) - 1);
-    snprintf(node->gpu_type, sizeof(node->gpu_type), "%s", n.gpu_type);
-    node->cpus = n.cpus ? n.cpus : sysconf(_SC_NPROCESSORS_ONLN);
-    node->memory_bytes = n.memory_bytes
-                             ? n.memory_bytes
-                             : (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
-    return 0;
+        r = machine_new(d->conf, &machine, &d->machine, e);
+    return r < 0 ? r : conf_check(d->conf, foreign_sections, e);
 }
 
 /* A name of its own for this state folder, made once: whoever has the folder's lock may take
@@ -283,55 +203,22 @@ static void on_tick(void *arg)
         loop_stop(d->loop);
 }
 
-static int start_fake(struct runnerd *d, struct err *e)
-{
-    struct fake_cluster_conf conf = {.node_count = (size_t)d->fake.nodes,
-                                     .folder = *d->fake.folder ? d->fake.folder : NULL,
-                                     .start_ms = d->fake.start_ms,
-                                     .wall_ms = d->world.wall_ms};
-    d->fake_nodes = xnew_array(struct exec_node, conf.node_count);
-    for (size_t i = 0; i < conf.node_count; i++) {
-        struct exec_node *n = &d->fake_nodes[i];
-        *n = d->node;
-        n->is_up = true;
-        snprintf(n->name, sizeof(n->name), conf.node_count > 1 ? "%.50s-%zu" : "%.50s",
-                 d->node.name, i + 1);
-        snprintf(n->enforced, sizeof(n->enforced), "nothing: nothing runs");
-    }
-    conf.nodes = d->fake_nodes;
-    int r = fake_cluster_new(&conf, &d->cluster, e);
-    if (r < 0)
-        return r;
-    log_warning("[runner] executor = fake: no job really runs");
-    d->has_driver = false;
-    d->world.executor = exec_fake_new(d->loop, d->cluster);
-    return 0;
-}
-
-static int start_executor(struct runnerd *d, struct err *e)
-{
-    d->agent = client_new(d->loop, d->runner.agent_socket);
-    struct exec_local_conf local = {d->agent, d->runner.spool, d->runner.call_deadline_ms,
-                                    &d->node, d->gpus};
-    world_init(&d->world);
-    return d->runner.executor == EXECUTOR_FAKE
-               ? start_fake(d, e)
-               : exec_local_new(d->loop, &local, &d->world.executor, e);
-}
-
 static int start_supervisor(struct runnerd *d, struct err *e)
 {
-    int r = start_executor(d, e);
+    d->agent = client_new(d->loop, d->runner.agent_socket);
+    int r = machine_open(d->machine, d->loop, d->agent, e);
     if (r < 0)
         return r;
+    world_init(&d->world);
+    d->world.executor = machine_executor(d->machine);
     d->world.store = store_db_new(d->journal);
     d->supervisor = supervisor_new(&d->world, &d->supervise);
     d->tick = loop_timer_new(d->loop, 0, SUPERVISE_TICK_MS, on_tick, d);
-    if (d->has_driver)
-        d->sampler =
-            sampler_new(d->loop, supervisor_jobs(d->supervisor),
-                        &(struct sampler_conf){
-                            .node = d->node.name, .gpus = d->gpus, .every_ms = SAMPLE_MS});
+    if (machine_has_driver(d->machine))
+        d->sampler = sampler_new(d->loop, supervisor_jobs(d->supervisor),
+                                 &(struct sampler_conf){.node = machine_node(d->machine)->name,
+                                                        .gpus = machine_gpus(d->machine),
+                                                        .every_ms = SAMPLE_MS});
     return 0;
 }
 
@@ -388,16 +275,12 @@ static void stop(struct runnerd *d)
     loop_timer_free(d->tick);
     if (d->world.store)
         d->world.store->ops->free(d->world.store);
-    if (d->world.executor)
-        d->world.executor->ops->free(d->world.executor);
+    machine_free(d->machine); /* no answer comes any more */
     supervisor_free(d->supervisor);
-    fake_cluster_free(d->cluster);
-    free(d->fake_nodes);
     client_free(d->agent);
     loop_free(d->loop);
     if (d->lock_fd >= 0)
         close(d->lock_fd);
-    free(d->found);
     conf_free(d->conf);
 }
 
@@ -420,8 +303,6 @@ int main(int argc, char **argv)
     log_open("runnerd", LOG_INFO);
     int r = read_conf(&d, config_path(argc, argv), &why);
     if (r == 0)
-        r = read_node(&d, &why);
-    if (r == 0)
         r = take_lock(&d, &why);
     if (r == 0) {
         struct supervise_conf *s = &d.supervise;
@@ -434,8 +315,10 @@ int main(int argc, char **argv)
     if (r < 0) {
         log_error("%s", why.text);
     } else {
-        log_info("ready: executor %s, node %s, %lld GPUs (%s)", executors[d.runner.executor],
-                 d.node.name, (long long)d.node.gpus, d.node.gpu_type);
+        const struct exec_node *n = machine_node(d.machine);
+        log_info("ready: executor %s, node %s, %lld GPUs (%s)",
+                 machine_executors[d.runner.executor], n->name, (long long)n->gpus,
+                 n->gpu_type);
         loop_run(d.loop);
         struct supervisor_view view;
         supervisor_view(d.supervisor, &view);

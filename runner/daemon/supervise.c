@@ -67,8 +67,9 @@ static void take_nodes_along(struct supervisor *s, struct look *l)
         return;
     l->executor = s->world.executor->ops->name;
     l->nodes = xnew_array(struct exec_node, s->node_count);
-    memcpy(l->nodes, s->nodes, s->node_count * sizeof(*l->nodes));
     l->node_count = s->node_count;
+    for (size_t i = 0; i < s->node_count; i++)
+        l->nodes[i] = s->nodes[i];
     s->are_nodes_news = false;
 }
 
@@ -168,9 +169,11 @@ static void take_nodes(struct supervisor *s, const struct exec_greeting *g)
 {
     free(s->nodes);
     s->nodes = xnew_array(struct exec_node, g->node_count);
-    memcpy(s->nodes, g->nodes, g->node_count * sizeof(*s->nodes));
     s->node_count = g->node_count;
-    qsort(s->nodes, s->node_count, sizeof(*s->nodes), by_name);
+    for (size_t i = 0; i < g->node_count; i++)
+        s->nodes[i] = g->nodes[i];
+    if (s->node_count)
+        qsort(s->nodes, s->node_count, sizeof(*s->nodes), by_name);
     s->are_nodes_news = true;
 }
 
@@ -429,7 +432,8 @@ static void take_places(const struct supervisor *s, const struct live *j,
         struct exec_node key;
         memcpy(key.name, slot->node, sizeof(key.name));
         const struct exec_node *n =
-            bsearch(&key, s->nodes, s->node_count, sizeof(*s->nodes), by_name);
+            !s->node_count ? NULL
+                           : bsearch(&key, s->nodes, s->node_count, sizeof(*s->nodes), by_name);
         if (n)
             nodes[n - s->nodes].busy |= slot->gpus;
     }
