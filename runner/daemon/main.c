@@ -230,6 +230,7 @@ static int start_serving(struct runnerd *d, struct err *e)
                                .group = (gid_t)-1,
                                .uids = uids,
                                .agent = d->agent,
+                               .logs_in_folders = machine_logs_in_folders(d->machine),
                                .call_deadline_ms = d->runner.call_deadline_ms};
     int r = allowed_uids(d, uids, &serve.uid_count, e);
     if (r == 0)

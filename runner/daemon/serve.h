@@ -11,6 +11,7 @@
 #ifndef FF_DAEMON_SERVE_H
 #define FF_DAEMON_SERVE_H
 
+#include "runner/base/loop.h"
 #include "runner/base/work.h"
 #include "runner/daemon/supervise.h"
 #include "runner/proto/server.h"
@@ -21,6 +22,7 @@ struct serve_conf {
     size_t uid_count;
     gid_t group;          /* of the socket's file */
     struct client *agent; /* of this machine */
+    bool logs_in_folders; /* the job's own, slurm_log_name(); not below `logs` */
     int64_t call_deadline_ms;
 };
 

@@ -240,6 +240,7 @@ static void tell_executor(const struct supervisor *s, const struct live *j)
 {
     const struct executor *x = s->world.executor;
     struct exec_known known = {.token = j->attempt.token,
+                               .project = j->project,
                                .job = j->id,
                                .attempt = j->attempt.no,
                                .created_ms = j->attempt.created_ms};

@@ -45,7 +45,7 @@ struct exec_status {
 
 /* An attempt of an earlier runnerd's, which is to be found again. Borrowed during the call. */
 struct exec_known {
-    const char *token;
+    const char *token, *project;
     int64_t job, attempt, created_ms;
     struct agent_account account;
 };

@@ -399,7 +399,7 @@ static struct slurm_entry *entry_for(struct slurm *x, const struct exec_ask *ask
     struct slurm_entry *e = slurm_table_find(x->table, ask->token);
     if (e)
         return e;
-    e = slurm_table_add(x->table, ask->token, &ask->account);
+    e = slurm_table_add(x->table, ask->token, &ask->account, ask->project);
     e->attempt.job = ask->job;
     e->attempt.attempt = ask->attempt;
     e->attempt.created_ms = now_ms();
@@ -468,7 +468,8 @@ static void slurm_adopt(struct executor *base, const struct exec_known *known)
     struct slurm *x = (struct slurm *)base;
     if (slurm_table_find(x->table, known->token))
         return;
-    struct slurm_entry *e = slurm_table_add(x->table, known->token, &known->account);
+    struct slurm_entry *e =
+        slurm_table_add(x->table, known->token, &known->account, known->project);
     e->attempt.job = known->job;
     e->attempt.attempt = known->attempt;
     e->attempt.created_ms = known->created_ms;
@@ -514,7 +515,7 @@ static void cancel(struct slurm *x, struct slurm_entry *e, int64_t id, exec_done
                                   .program = argv.items[0],
                                   .arg_count = argv.count - 1,
                                   .job = e->attempt.job,
-                                  .project = ""};
+                                  .project = e->project};
     for (size_t i = 1; i < argv.count; i++)
         call->args[i - 1] = argv.items[i];
     struct asked *a = asked_new(x, e->attempt.token, done, arg);

@@ -53,12 +53,13 @@ struct slurm_entry *slurm_table_find(struct slurm_table *t, const char *token)
 }
 
 struct slurm_entry *slurm_table_add(struct slurm_table *t, const char *token,
-                                    const struct agent_account *account)
+                                    const struct agent_account *account, const char *project)
 {
     struct slurm_entry *e = xnew(struct slurm_entry);
     struct slurm_entry **bucket = &t->buckets[bucket_of(token)];
     snprintf(e->attempt.token, sizeof(e->attempt.token), "%s", token);
     snprintf(e->user, sizeof(e->user), "%s", account->name);
+    snprintf(e->project, sizeof(e->project), "%s", project);
     e->account = *account;
     e->account.name = e->user;
     e->attempt.uid = account->uid;

@@ -10,7 +10,7 @@ struct slurm_entry {
     struct slurm_entry *next;
     struct slurm_attempt attempt;
     struct agent_account account; /* its name is `user` */
-    char user[AGENT_NAME_MAX + 1];
+    char user[AGENT_NAME_MAX + 1], project[AGENT_NAME_MAX + 1];
     bool is_cancelling;
     int64_t limit_retry_ms; /* Slurm refused another limit: not asked again before */
 };
@@ -21,7 +21,7 @@ void slurm_table_free(struct slurm_table *t);
 
 struct slurm_entry *slurm_table_find(struct slurm_table *t, const char *token);
 struct slurm_entry *slurm_table_add(struct slurm_table *t, const char *token,
-                                    const struct agent_account *account);
+                                    const struct agent_account *account, const char *project);
 void slurm_table_remove(struct slurm_table *t, struct slurm_entry *entry);
 struct slurm_entry *slurm_table_next(struct slurm_table *t, const struct slurm_entry *after);
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What runner-files can be asked, on the socket whose other end the agent gave it.
  *
- *   list    path, after     entries of a folder in the order of their names, a few hundred a
- * reply open    path            a descriptor to read a regular file, its size and time write
- * path, offset    the bytes of the descriptor sent along (a memfd, at most FILES_WRITE_MAX) go
- * to that offset; the file is made if it is not there mkdir   path            one folder rename
- * path, to        never over something that exists (-EEXIST) remove  path            a file, a
- * symbolic link itself, or an empty folder
+ *   list    path, after     entries of a folder in the order of their names, a few hundred a reply
+ *   open    path            a descriptor to read a regular file, its size and time
+ *   write   path, offset    the bytes of the descriptor sent along (a memfd, at most
+ *                           FILES_WRITE_MAX) go to that offset; the file is made if it is not there
+ *   mkdir   path            one folder
+ *   rename  path, to        never over something that exists (-EEXIST)
+ *   remove  path            a file, a symbolic link itself, or an empty folder
  *
  * Paths are relative to the one folder the program was started for ("." is that folder itself).
  * Absolute paths, "..", symbolic links on the way and anything that leads out are refused
