@@ -22,6 +22,9 @@ struct placed {
 int place_job(struct worker *w, struct request *r, const json_t *asked, const char *key,
               struct placed *out);
 
+/* For work_line_new(): the line in which place_job() waits. */
+void place_run_many(void *worker, void *const *passes, size_t count);
+
 bool place_is_key(const char *key); /* 32 lower-case hexadecimal digits */
 
 #endif

@@ -14,6 +14,7 @@
 #include "portal/follow.h"
 #include "portal/httpd.h"
 #include "portal/page.h"
+#include "portal/place.h"
 #include "portal/router.h"
 #include "portal/routes.h"
 #include "portal/runner_link.h"
@@ -131,6 +132,7 @@ static int probe_database(struct portal *p, struct err *e)
 static void start_pools(struct portal *p)
 {
     struct work_local local = {worker_open, worker_close, p};
+    p->placing = work_line_new(place_run_many);
     p->db = work_pool_new(p->loop, (int)p->conf.workers, DB_QUEUE_MAX, &local);
     p->disk = work_pool_new(p->loop, DISK_THREADS, DISK_QUEUE_MAX, NULL);
     while (directories_at(p->directories, p->ldap_count))
@@ -245,6 +247,7 @@ void portal_stop(struct portal *p)
         work_pool_free(p->ldap[i]);
     free(p->ldap);
     work_pool_free(p->db);
+    work_line_free(p->placing);
     work_pool_free(p->disk);
     router_free(p->router);
     if (p->loop)

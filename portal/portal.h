@@ -26,8 +26,9 @@ struct portal {
     struct directories *directories;
     char *form_key;
     struct loop *loop;
-    struct work_pool *db;   /* its workers are struct worker */
-    struct work_pool *disk; /* reads files */
+    struct work_pool *db;      /* its workers are struct worker */
+    struct work_line *placing; /* before the ledger: submits that come together are one batch */
+    struct work_pool *disk;    /* reads files */
     struct work_pool *
         *ldap; /* one for each directory, so that a dead one holds up nobody else */
     size_t ldap_count;

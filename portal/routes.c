@@ -3,10 +3,10 @@
  * loads, what the loop replies. Start reading here.
  *
  * The way of a submit: load_place() (pages/job_new.c) checks the form, place_job() (place.c)
- * checks the request by spec_parse() (runner/job/spec.c) and calls ledger_place()
- * (quota/ledger.c), whose one call of the procedure job_place (quota/db/migrations) writes
- * the job, its hold and its first event; then show_placed() knocks on runnerd and leads to
- * the job's page. */
+ * checks the request by spec_parse() (runner/job/spec.c) and, with whatever else waits to be
+ * placed, calls ledger_place() or ledger_place_many() (quota/ledger_place.c), whose one call of
+ * a procedure (quota/db/migrations) writes the job, its hold and its first event; then
+ * show_placed() knocks on runnerd and leads to the job's page. */
 #include "portal/routes.h"
 
 #include "portal/api/api.h"

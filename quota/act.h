@@ -76,6 +76,7 @@ struct act_wish {
     const char *note;    /* why; at most 500 characters */
 };
 
+/* A name that change_check_name() would refuse is an error. */
 int act_ask(struct db *db, const struct act_by *by, const struct act_wish *ask,
             struct act_result *out, struct err *e);
 int act_withdraw(struct db *db, const struct act_by *by, int64_t request,

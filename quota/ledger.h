@@ -55,7 +55,7 @@ struct move_ask {
     const char *note;
 };
 
-/* A move that touches no GPU-time: started, not_started, suspend, retry. */
+/* A move that touches no GPU-time: started, not_started, withdrawn, suspend, retry. */
 int ledger_move(struct db *db, int64_t epoch, const struct move_ask *ask, struct err *e);
 
 struct attempt_end {
@@ -110,8 +110,22 @@ struct settle_ask {
 };
 int ledger_settle(struct db *db, int64_t epoch, const struct settle_ask *ask, struct err *e);
 
-/* Expires what is free in allocations whose term is over: at most `limit` of them; *out_count
- * says how many. The actor is runnerd. */
-int ledger_expire(struct db *db, int64_t epoch, int limit, int *out_count, struct err *e);
+/* ledger_settle() for several in one transaction, as long as all are what most are: the first
+ * attempt of a job, charged for the first time, in the month of now, with nothing to give back,
+ * before the term is over. Otherwise *out_is_done is false and nothing has changed: settle each
+ * by itself, and the one that stands out keeps none of the others from it. */
+enum { SETTLE_MANY_MAX = 64 };
+int ledger_settle_many(struct db *db, int64_t epoch, const struct settle_ask *asks,
+                       size_t count, bool *out_is_done, struct err *e);
+
+struct ledger_expired {
+    int done, failed; /* allocations */
+    struct err why;   /* of the first that failed, which it names */
+};
+
+/* Expires what is free in all allocations whose term is over. The actor is runnerd. One that
+ * fails keeps no other from expiring; -ENOTCONN and -EPERM concern them all, and end it with
+ * what is done by then in *out. */
+int ledger_expire(struct db *db, int64_t epoch, struct ledger_expired *out, struct err *e);
 
 #endif

@@ -27,7 +27,7 @@ enum posting_answer {
     POSTING_NOTHING,     /* nothing to move: nothing is free (expire) or charged (refund) */
     POSTING_OVER,        /* the job has ended (extend); the term is not over (expire) */
     POSTING_TOO_LONG,    /* extend: beyond the longest time limit; there_gpums is that, in ms */
-    POSTING_WRONG_MONTH, /* no such month, or it is later than the open one */
+    POSTING_WRONG_MONTH, /* adjust: it is not closed; refund: the job was not charged in it */
     POSTING_TOO_MUCH,    /* more than the books can hold: there_gpums is how much more fits */
 };
 
@@ -45,7 +45,7 @@ struct posting_ask {
     int64_t to_allocation;     /* transfer */
     int64_t job;               /* refund, extend; adjust: the one corrected, or 0 */
     int64_t person_id;         /* share */
-    int month;                 /* refund, adjust: the month corrected, or 0 */
+    int month;                 /* refund, adjust (a closed one): the month corrected, or 0 */
     int64_t gpums;         /* refund 0: all that is left of the charge; adjust: may be below 0;
                                   share: the limit, -1 lifts it */
     int64_t more_ms;       /* extend */

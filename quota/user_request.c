@@ -128,6 +128,12 @@ static int check_approval(struct db *db, const struct user_request *q, struct er
     int r = check_active(db, q, e);
     if (r < 0)
         return r;
+    if (is_new && change_check_name("project", q->project, NULL) < 0)
+        return err_set(
+            e, -EPERM,
+            "request %lld: no project can be named '%s'; deny it, and say which name "
+            "to take",
+            (long long)q->id, q->project);
     if (is_new && q->project_id)
         return err_set(e, -EEXIST,
                        "request %lld: there is a project %s already; deny it, and say which "

@@ -54,9 +54,7 @@ int verify_statement(struct verify *v, const struct verify_check *check, enum sq
 static int count(struct verify *v, struct err *e)
 {
     AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int r = db_select(v->db, SQL_VERIFY_COUNTS, DB_NO_ARGS, &rows, e);
-    if (r == 0)
-        r = db_rows_next(rows, e);
+    int r = db_select_row(v->db, SQL_VERIFY_COUNTS, DB_NO_ARGS, &rows, e);
     if (r < 0)
         return r;
     v->counts.jobs = db_rows_i64(rows, 0);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What the parts of the proof share. Everything runs in verify_run()'s snapshot. */
+/* What the parts of the proof share. All of them run in one snapshot. */
 #ifndef FF_QUOTA_VERIFY_INTERNAL_H
 #define FF_QUOTA_VERIFY_INTERNAL_H
 

@@ -328,17 +328,11 @@ static int run_events(struct verify *v, struct db_args bounds, struct err *e)
 
 /* ---- */
 
-/* The last of the next some thousand jobs after `from`; `from` itself when there are none. */
+/* The last of the next some thousand jobs after `from`; no more than `from` when there are
+ * none. */
 static int next_part(struct db *db, int64_t from, int64_t *out_until, struct err *e)
 {
-    AUTO(db_rows_freep) struct db_rows *rows = NULL;
-    int r = db_select(db, SQL_VERIFY_PART, DB_ARGS(DB_I64(from)), &rows, e);
-    if (r == 0)
-        r = db_rows_next(rows, e);
-    if (r < 0)
-        return r;
-    *out_until = db_rows_i64(rows, 0);
-    return 0;
+    return db_select_i64(db, SQL_VERIFY_PART, DB_ARGS(DB_I64(from)), out_until, e);
 }
 
 int verify_jobs(struct verify *v, struct err *e)

@@ -114,10 +114,35 @@ static int show_one(struct cli *c, int month, struct proof *proof, struct err *e
     return 0;
 }
 
+/* The frozen report byte for byte: what the checksum was computed from. */
+static int show_text(struct cli *c, int month, struct err *e)
+{
+    AUTO(cleanup_free) char *text = NULL;
+    struct month m;
+    if (c->out.format != OUT_TABLE || c->out.picked)
+        return err_set(e, -EINVAL,
+                       "--text prints lines and no table; leave out --format and --columns");
+    int r = cli_open(c, e);
+    if (r == 0)
+        r = month_get(c->db, month, &m, e);
+    if (r == 0 && !m.closed_ms)
+        return err_set(e, -EPERM,
+                       "month %s is not closed: it has no text yet; `quota report month %s` "
+                       "says what is in it so far",
+                       cli_arg(c, 0), cli_arg(c, 0));
+    if (r == 0)
+        r = month_text(c->db, month, &text, e);
+    if (r == 0)
+        fputs(text, c->out.file);
+    return r;
+}
+
 static int show(struct cli *c, struct err *e)
 {
     struct proof proof = {0};
     int month, r = cli_parse_month("month", cli_arg(c, 0), &month, e);
+    if (r == 0 && cli_value(c, "text"))
+        return show_text(c, month, e);
     if (r == 0)
         r = cli_check_columns(c, show_columns, COUNT(show_columns), e);
     if (r == 0)
@@ -351,6 +376,10 @@ static int diff(struct cli *c, struct err *e)
     return r < 0 ? r : differ ? CLI_UNBALANCED : CLI_OK;
 }
 
+static const struct command_option show_options[] = {
+    {"text", NULL, "the frozen report alone, which the checksum covers", false},
+};
+
 static const struct command_option close_options[] = {
     {"anyway", NULL, "also if attempts that ran in it are not charged for it yet", false},
 };
@@ -362,12 +391,16 @@ static const struct command_option diff_options[] = {
 static const struct command_verb verbs[] = {
     {"list", "", 0, 0, NULL, 0, COMMAND_READS, list, "all months of the books until now",
      "state: running, over (it can be closed) or closed.\n"},
-    {"show", "MONTH", 1, 1, NULL, 0, COMMAND_READS, show, "a month, and whether it is intact",
+    {"show", "MONTH", 1, 1, show_options, COUNT(show_options), COMMAND_READS, show,
+     "a month, and whether it is intact",
      "proof: of a closed month, whether its report, computed again from the books, and the\n"
      "checksum over it and the month before are those of the closing; exit status 5 if not.\n"
      "corrections: later entries that name it (`quota month diff` lists them). audit_no,\n"
-     "audit_seal: the head of the audit chain when it was closed.\n"
-     "  quota month show 2026-10\n"},
+     "audit_seal: the head of the audit chain when it was closed. With --text, the report as it\n"
+     "was frozen: the SHA-256 of the checksum of the month before (of the first: nothing)\n"
+     "followed by it is the checksum of this one.\n"
+     "  quota month show 2026-10\n"
+     "  (printf %s CHECKSUM; quota month show 2026-10 --text) | sha256sum\n"},
     {"close", "MONTH", 1, 1, close_options, COUNT(close_options), COMMAND_POSTS, close_month,
      "freeze a month with a checksum",
      "From ten minutes after its end, months in order. Freezes the report and its balances\n"

@@ -9,6 +9,7 @@
 
 #include "quota/allocation.h"
 #include "quota/jobs.h"
+#include "quota/month.h"
 #include "runner/base/now.h"
 #include "runner/base/parse.h"
 
@@ -212,6 +213,22 @@ static int refuse_long(const struct posting_ask *ask, int64_t longest_ms, struct
                    (long long)ask->job, longest);
 }
 
+static int refuse_month(posting_fn *run, const struct posting_ask *ask, struct err *e)
+{
+    char month[MONTH_NAME_LEN];
+    month_name(ask->month, month);
+    if (run == posting_adjust)
+        return err_set(
+            e, -EPERM,
+            "month %s is not closed: only a closed one is named; what is wrong in an open one "
+            "is corrected without --month",
+            month);
+    return err_set(e, -EPERM,
+                   "month %s: the job was not charged in it; leave out --month, or name the "
+                   "month of a charge: `quota ledger list --job %lld`",
+                   month, (long long)ask->job);
+}
+
 static int refuse(struct cli *c, posting_fn *run, const struct posting_ask *ask,
                   const struct posting_result *res, struct err *e)
 {
@@ -244,11 +261,7 @@ static int refuse(struct cli *c, posting_fn *run, const struct posting_ask *ask,
     case POSTING_TOO_LONG:
         return refuse_long(ask, res->there_gpums, e);
     case POSTING_WRONG_MONTH:
-        return err_set(
-            e, -EPERM,
-            "month %d-%02d: has not begun, or the job was not charged in it; leave out "
-            "--month, or name the month that is corrected",
-            ask->month / 100, ask->month % 100);
+        return refuse_month(run, ask, e);
     case POSTING_TOO_MUCH:
         return err_set(e, -EPERM, "the books hold at most %s GPU-hours more",
                        floor_hours(res->there_gpums).text);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Two queues under one mutex: what waits for a worker, and what waits for the loop. An eventfd
- * wakes the loop. Besides comm/ this is the only file with a mutex. */
+ * wakes the loop. A line is a queue of threads under another. Besides comm/ this is the only
+ * file with a mutex. */
 #include "runner/base/work.h"
 
 #include <errno.h>
@@ -19,7 +20,8 @@ struct work {
     struct work *next;
     struct work_pool *pool;
     work_run_fn *run;
-    work_done_fn *done; /* NULL once cancelled; the loop alone reads and writes it */
+    work_many_fn *run_many; /* instead of `run` */
+    work_done_fn *done;     /* NULL once cancelled; the loop alone reads and writes it */
     void (*drop)(void *arg);
     void *arg;
     int status;
@@ -70,6 +72,40 @@ static void answer(struct work_pool *p, struct work *w)
     (void)!write(p->wake_fd, &one, sizeof(one));
 }
 
+/* Takes out of what waits all that are to run together with the first; returns how many. */
+static size_t pop_many(struct queue *q, struct work *first, struct work *out[WORK_MANY_MAX])
+{
+    size_t count = 0;
+    out[count++] = first;
+    if (!first->run_many)
+        return count;
+    struct work **link = &q->first;
+    while (*link && count < WORK_MANY_MAX) {
+        struct work *w = *link;
+        if (w->run_many != first->run_many) {
+            link = &w->next;
+            continue;
+        }
+        *link = w->next;
+        if (!w->next)
+            q->last = link;
+        q->count--;
+        out[count++] = w;
+    }
+    return count;
+}
+
+static void run_works(void *local, struct work *const *works, size_t count)
+{
+    void *args[WORK_MANY_MAX];
+    for (size_t i = 0; i < count; i++)
+        args[i] = works[i]->arg;
+    if (works[0]->run_many)
+        works[0]->run_many(local, args, count);
+    else
+        works[0]->run(local, args[0]);
+}
+
 static void *worker(void *arg)
 {
     struct work_pool *p = arg;
@@ -81,10 +117,13 @@ static void *worker(void *arg)
             pthread_cond_wait(&p->more, &p->mutex);
             continue;
         }
+        struct work *works[WORK_MANY_MAX];
+        size_t count = pop_many(&p->waiting, w, works);
         pthread_mutex_unlock(&p->mutex);
-        w->run(local, w->arg);
+        run_works(local, works, count);
         pthread_mutex_lock(&p->mutex);
-        answer(p, w);
+        for (size_t i = 0; i < count; i++)
+            answer(p, works[i]);
     }
     pthread_mutex_unlock(&p->mutex);
     if (p->local.close)
@@ -167,11 +206,12 @@ void work_pool_free(struct work_pool *p)
     free(p);
 }
 
-struct work *work_start(struct work_pool *p, work_run_fn *run, work_done_fn *done,
-                        void (*drop_arg)(void *arg), void *arg)
+/* `like`, as one of the pool. */
+static struct work *start(struct work_pool *p, const struct work *like)
 {
     struct work *w = xnew(struct work);
-    *w = (struct work){.pool = p, .run = run, .done = done, .drop = drop_arg, .arg = arg};
+    *w = *like;
+    w->pool = p;
     pthread_mutex_lock(&p->mutex);
     if (p->waiting.count >= p->queue_max) {
         w->status = -EBUSY;
@@ -184,8 +224,103 @@ struct work *work_start(struct work_pool *p, work_run_fn *run, work_done_fn *don
     return w;
 }
 
+struct work *work_start(struct work_pool *p, work_run_fn *run, work_done_fn *done,
+                        void (*drop_arg)(void *arg), void *arg)
+{
+    return start(p, &(struct work){.run = run, .done = done, .drop = drop_arg, .arg = arg});
+}
+
+struct work *work_start_many(struct work_pool *p, work_many_fn *run, work_done_fn *done,
+                             void (*drop_arg)(void *arg), void *arg)
+{
+    return start(p,
+                 &(struct work){.run_many = run, .done = done, .drop = drop_arg, .arg = arg});
+}
+
 void work_cancel(struct work *w)
 {
     if (w)
         w->done = NULL;
+}
+
+/* ---- a line of threads */
+
+struct passer {
+    struct passer *next;
+    void *arg;
+    pthread_cond_t turn;
+    bool is_first, is_done; /* its turn has come to run for all; another has run for it */
+};
+
+struct work_line {
+    pthread_mutex_t mutex;
+    struct passer *first, **last;
+    work_many_fn *run;
+    bool is_running;
+};
+
+struct work_line *work_line_new(work_many_fn *run)
+{
+    struct work_line *l = xnew(struct work_line);
+    pthread_mutex_init(&l->mutex, NULL);
+    l->last = &l->first;
+    l->run = run;
+    return l;
+}
+
+void work_line_free(struct work_line *l)
+{
+    if (!l)
+        return;
+    pthread_mutex_destroy(&l->mutex);
+    free(l);
+}
+
+/* Lets the first in line begin, unless somebody is at it. */
+static void call_next(struct work_line *l)
+{
+    if (!l->first || l->is_running)
+        return;
+    l->is_running = true;
+    l->first->is_first = true;
+    pthread_cond_signal(&l->first->turn);
+}
+
+/* Runs for all in line, of whom the caller is the first. With the mutex held. */
+static void run_line(struct work_line *l, void *local)
+{
+    struct passer *passers[WORK_MANY_MAX];
+    void *args[WORK_MANY_MAX];
+    size_t count = 0;
+    for (; l->first && count < WORK_MANY_MAX; l->first = l->first->next) {
+        passers[count] = l->first;
+        args[count++] = l->first->arg;
+    }
+    if (!l->first)
+        l->last = &l->first;
+    pthread_mutex_unlock(&l->mutex);
+    l->run(local, args, count);
+    pthread_mutex_lock(&l->mutex);
+    for (size_t i = 0; i < count; i++) {
+        passers[i]->is_done = true;
+        pthread_cond_signal(&passers[i]->turn);
+    }
+    l->is_running = false;
+    call_next(l);
+}
+
+void work_line_pass(struct work_line *l, void *local, void *arg)
+{
+    struct passer p = {.arg = arg};
+    pthread_cond_init(&p.turn, NULL);
+    pthread_mutex_lock(&l->mutex);
+    *l->last = &p;
+    l->last = &p.next;
+    call_next(l);
+    while (!p.is_first && !p.is_done)
+        pthread_cond_wait(&p.turn, &l->mutex);
+    if (p.is_first)
+        run_line(l, local);
+    pthread_mutex_unlock(&l->mutex);
+    pthread_cond_destroy(&p.turn);
 }

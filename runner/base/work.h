@@ -13,6 +13,7 @@
 struct loop;
 struct work_pool;
 struct work;
+struct work_line;
 
 /* What each worker has for itself. `open` runs on the worker when it starts, `close` when it
  * ends. */
@@ -24,6 +25,10 @@ struct work_local {
 
 typedef void work_run_fn(void *local, void *arg); /* on a worker */
 typedef void work_done_fn(int status, void *arg); /* on the loop */
+
+/* Several at once, on one worker: what costs little more for many than for one. */
+enum { WORK_MANY_MAX = 64 };
+typedef void work_many_fn(void *local, void *const *args, size_t count);
 
 /* `queue_max` operations may wait; one more fails with -EBUSY. `local` may be NULL. */
 struct work_pool *work_pool_new(struct loop *l, int threads, size_t queue_max,
@@ -39,5 +44,21 @@ void work_pool_free(struct work_pool *p);
 struct work *work_start(struct work_pool *p, work_run_fn *run, work_done_fn *done,
                         void (*drop)(void *arg), void *arg);
 void work_cancel(struct work *w);
+
+/* The same, but the worker whose turn it is takes along whatever waits for the same `run`, at
+ * most WORK_MANY_MAX in all: before others that came in between. Nothing ever waits for more to
+ * come. */
+struct work *work_start_many(struct work_pool *p, work_many_fn *run, work_done_fn *done,
+                             void (*drop)(void *arg), void *arg);
+
+/* The same among workers that are at something longer, of which this is one step: one of them
+ * is at it at a time, and who comes meanwhile waits in line. The first in line then does it for
+ * all who wait, at most WORK_MANY_MAX, with its own `local`.
+ *
+ * work_line_pass() blocks until `arg` was among the args of one `run`, on this thread or on
+ * another's. work_line_free(): when nobody is in it. */
+struct work_line *work_line_new(work_many_fn *run);
+void work_line_pass(struct work_line *l, void *local, void *arg);
+void work_line_free(struct work_line *l);
 
 #endif

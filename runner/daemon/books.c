@@ -11,7 +11,7 @@
 #include "runner/base/xnew.h"
 #include "runner/daemon/trouble.h"
 
-enum { TICK_MS = 1000, EXPIRE_MS = 60000, EXPIRE_AT_ONCE = 100 };
+enum { TICK_MS = 1000, EXPIRE_MS = 60000 };
 
 struct books {
     struct supervisor *supervisor;
@@ -20,7 +20,7 @@ struct books {
     struct loop_timer *tick;
     bool is_busy;
     int64_t epoch, expire_at_ms; /* the epoch in which allocations were expired last */
-    struct trouble seal_trouble, trouble;
+    struct trouble seal_trouble, expire_trouble, trouble;
 };
 
 /* One pass; the worker shares nothing with the loop but the seal, which only passes use. */
@@ -31,7 +31,7 @@ struct pass {
     bool is_expiry_due;
 
     int64_t month_began_ms;
-    int expired;
+    struct ledger_expired expired;
     struct seal_counts counts;
     int status, seal_status;
     struct err why, seal_why;
@@ -48,17 +48,6 @@ static int read_month(struct db *db, struct pass *p)
     return r < 0 ? r : 0;
 }
 
-static int expire(struct db *db, struct pass *p)
-{
-    int r, count;
-    do {
-        count = 0;
-        r = ledger_expire(db, p->epoch, EXPIRE_AT_ONCE, &count, &p->why);
-        p->expired += count;
-    } while (r == 0 && count == EXPIRE_AT_ONCE);
-    return r;
-}
-
 static void on_run(void *db, void *arg)
 {
     struct pass *p = arg;
@@ -68,7 +57,7 @@ static void on_run(void *db, void *arg)
     }
     p->status = read_month(db, p);
     if (p->status == 0 && p->is_expiry_due)
-        p->status = expire(db, p);
+        p->status = ledger_expire(db, p->epoch, &p->expired, &p->why);
     bool is_away = p->status == -ENOTCONN || p->status == -EPERM; /* the same for both */
     if (p->seal && !is_away)
         p->seal_status = seal_run(p->seal, db, p->epoch, &p->counts, &p->seal_why);
@@ -83,6 +72,20 @@ static void complain(struct trouble *t, int status, const char *what, const stru
         log_error("%s: %s", what, why->text);
 }
 
+/* One that fails is tried again with the others, a minute later. */
+static void tell_expired(struct books *b, const struct pass *p)
+{
+    const struct ledger_expired *x = &p->expired;
+    if (x->done)
+        log_info("books: the term of %d allocation%s is over: what was free has expired",
+                 x->done, x->done == 1 ? "" : "s");
+    if (x->failed && trouble_is_news(&b->expire_trouble, &x->why, now_mono_ms()))
+        log_error("books: %d allocation%s cannot expire, the first of them %s", x->failed,
+                  x->failed == 1 ? "" : "s", x->why.text);
+    else if (!x->failed && p->is_expiry_due && p->status == 0)
+        trouble_end(&b->expire_trouble);
+}
+
 static void tell(struct books *b, const struct pass *p)
 {
     complain(&b->trouble, p->status, "books", &p->why);
@@ -92,9 +95,7 @@ static void tell(struct books *b, const struct pass *p)
                    "(`quota audit verify` says more)"
                  : "audit",
              &p->seal_why);
-    if (p->expired)
-        log_info("books: the term of %d allocation%s is over: what was free has expired",
-                 p->expired, p->expired == 1 ? "" : "s");
+    tell_expired(b, p);
     if (p->counts.found)
         log_warning("audit: %lld rows were sealed beyond the head that was kept; they follow "
                     "from it",

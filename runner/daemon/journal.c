@@ -132,8 +132,9 @@ static int find_charge(struct db *db, struct journal_op *op, const struct bill *
     return r;
 }
 
-static int settle(struct db *db, struct journal_op *op, const struct bill *b,
-                  const struct bill_attempt *a, const struct charge_ask *charge)
+static struct settle_ask settle_ask_of(const struct journal_op *op, const struct bill *b,
+                                       const struct bill_attempt *a,
+                                       const struct charge_ask *charge)
 {
     struct settle_ask ask = {.end = move_of(op),
                              .figures = figures_of(op, a),
@@ -146,12 +147,18 @@ static int settle(struct db *db, struct journal_op *op, const struct bill *b,
                                         .note = op->last_note},
                              .exit_code = op->exit_code};
     ask.refund_gpums = bill_refund(b, a, op->rules, &ask.refund_cause);
-    int r = ledger_settle(db, op->epoch, &ask, &op->why);
-    op->is_settled = r == 0;
-    return r;
+    return ask;
 }
 
-static int run_end(struct db *db, struct journal_op *op)
+/* What an attempt's end is to write: its end alone, or with it all the rest in *out_settle. */
+struct ending {
+    struct attempt_end figures;
+    struct settle_ask settle;
+    bool is_settle;
+};
+
+/* Reads what an end needs to know and writes nothing. */
+static int prepare_end(struct db *db, struct journal_op *op, struct ending *out)
 {
     AUTO(bill_done) struct bill bill = {0};
     struct bill_attempt *a;
@@ -166,11 +173,29 @@ static int run_end(struct db *db, struct journal_op *op)
         r = find_charge(db, op, &bill, &charge, &is_one);
     if (r < 0)
         return r;
-    if (is_one && op->event == EVENT_ENDED && op->last_state != JOB_NONE)
-        return settle(db, op, &bill, a, &charge);
+    out->figures = figures_of(op, a);
+    out->is_settle = is_one && op->event == EVENT_ENDED && op->last_state != JOB_NONE;
+    if (out->is_settle)
+        out->settle = settle_ask_of(op, &bill, a, &charge);
+    return 0;
+}
+
+static int write_end(struct db *db, struct journal_op *op, const struct ending *end)
+{
+    if (end->is_settle) {
+        int r = ledger_settle(db, op->epoch, &end->settle, &op->why);
+        op->is_settled = r == 0;
+        return r;
+    }
     struct move_ask move = move_of(op);
-    struct attempt_end figures = figures_of(op, a);
-    return ledger_end(db, op->epoch, &move, &figures, &op->why);
+    return ledger_end(db, op->epoch, &move, &end->figures, &op->why);
+}
+
+static int run_end(struct db *db, struct journal_op *op)
+{
+    struct ending end;
+    int r = prepare_end(db, op, &end);
+    return r < 0 ? r : write_end(db, op, &end);
 }
 
 static int post(struct db *db, struct journal_op *op, int64_t attempt,
@@ -251,11 +276,52 @@ static int run(struct db *db, struct journal_op *op)
     return -EINVAL;
 }
 
-void journal_run(struct db *db, struct journal_op *op)
+static void note_status(struct journal_op *op, int r)
 {
-    int r = run(db, op);
     /* A charge that is missing after all were posted, a key that something else has: each
      * repeat would find the same. */
     bool is_damage = r == -EBUSY || r == -EEXIST;
     op->status = is_damage ? -EBADE : r;
+}
+
+void journal_run(struct db *db, struct journal_op *op)
+{
+    note_status(op, run(db, op));
+}
+
+/* All of them in one transaction. False: each is still to be written; what is wrong with one of
+ * them, or with the database, it will say itself. */
+static bool settle_together(struct db *db, struct journal_op *const *ops,
+                            const struct ending *ends, size_t count)
+{
+    struct settle_ask asks[SETTLE_MANY_MAX];
+    bool is_done = false;
+    struct err why;
+    for (size_t i = 0; i < count; i++) {
+        if (ops[i]->epoch != ops[0]->epoch)
+            return false;
+        asks[i] = ends[i].settle;
+    }
+    return count > 1 &&
+           ledger_settle_many(db, ops[0]->epoch, asks, count, &is_done, &why) == 0 && is_done;
+}
+
+void journal_run_ends(struct db *db, struct journal_op *const *ops, size_t count)
+{
+    struct journal_op *settling[SETTLE_MANY_MAX];
+    struct ending *ends = xnew_array(struct ending, count);
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        int r = prepare_end(db, ops[i], &ends[n]);
+        if (r == 0 && ends[n].is_settle)
+            settling[n++] = ops[i];
+        else
+            note_status(ops[i], r < 0 ? r : write_end(db, ops[i], &ends[n]));
+    }
+    bool is_done = settle_together(db, settling, ends, n);
+    for (size_t i = 0; i < n; i++) {
+        settling[i]->is_settled = is_done;
+        note_status(settling[i], is_done ? 0 : write_end(db, settling[i], &ends[i]));
+    }
+    free(ends);
 }

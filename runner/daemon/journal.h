@@ -59,4 +59,9 @@ struct journal_op {
 void journal_op_free(struct journal_op *op);
 void journal_run(struct db *db, struct journal_op *op);
 
+/* journal_run() for several JOURNAL_END of different jobs: those that settle their job are
+ * written together if the ledger takes them so, and otherwise one by one, so that each fails
+ * for itself alone. At most SETTLE_MANY_MAX. */
+void journal_run_ends(struct db *db, struct journal_op *const *ops, size_t count);
+
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The store in the database: each operation is one turn of the journal's worker. */
+/* The store in the database: each operation is one turn of the journal's worker, or shares one
+ * with those that do the same. */
 #include "runner/daemon/store.h"
 
 #include <errno.h>
@@ -51,6 +52,18 @@ static void on_write_run(void *db, void *arg)
         op->status = err_set(&op->why, -ENOTCONN, no_connection);
 }
 
+static void on_ends_run(void *db, void *const *args, size_t count)
+{
+    struct journal_op *ops[WORK_MANY_MAX];
+    for (size_t i = 0; i < count; i++) {
+        ops[i] = args[i];
+        if (!db)
+            ops[i]->status = err_set(&ops[i]->why, -ENOTCONN, no_connection);
+    }
+    if (db)
+        journal_run_ends(db, ops, count);
+}
+
 static void on_written(int status, void *arg)
 {
     struct journal_op *op = arg;
@@ -66,7 +79,11 @@ static void drop_op(void *arg)
 
 static void db_write(struct store *base, struct journal_op *op)
 {
-    work_start(((struct store_db *)base)->journal, on_write_run, on_written, drop_op, op);
+    struct work_pool *journal = ((struct store_db *)base)->journal;
+    if (op->kind == JOURNAL_END)
+        work_start_many(journal, on_ends_run, on_written, drop_op, op);
+    else
+        work_start(journal, on_write_run, on_written, drop_op, op);
 }
 
 static void db_free(struct store *base)

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /* ledger_bench CONF SIDE CLIENTS SECONDS PROJECTS PERSON SERVER: holds and settles, timed.
  *
- * Each client is a thread with connections of its own. After one of each untimed, all hold for
- * SECONDS, on the projects p0 … in turn; then, untimed, each held job gets an attempt; then all is settled. SIDE:
- *   ours  ledger_place(), ledger_settle()
+ * Each client is a thread with connections of its own, which begins the next one when it has the
+ * answer to the last. After one of each untimed, all hold for SECONDS, on the projects p0 … in
+ * turn; then, untimed, each held job gets an attempt; then all is settled. SIDE:
+ *   ours  what portald's workers and runnerd's journal do: who comes while a transaction of that
+ *         kind is under way waits in line, and what waits is done in one, at most
+ *         PLACE_MANY_MAX holds or SETTLE_MANY_MAX settles. One client never waits: its calls are
+ *         ledger_place() and ledger_settle()
  *   many  the same, but the first client alone places, PLACE_MANY_MAX in one transaction
  *   bare  what a careful client without stored procedures would do, with prepared statements in the
  *         tables bare_budget and bare_transfer (made by ledger.py): conditional UPDATE, INSERT,
@@ -29,6 +33,7 @@
 #include "runner/base/parse.h"
 #include "runner/base/random.h"
 #include "runner/base/secret.h"
+#include "runner/base/work.h"
 #include "runner/base/xnew.h"
 #include "tests/bench/figures.h"
 
@@ -71,6 +76,7 @@ struct bench {
     int64_t clients, seconds, projects, person, server, epoch;
     int month;
     struct client *all;
+    struct work_line *placing, *settling;
     pthread_barrier_t warm, step; /* of the clients; of the clients and main */
     atomic_bool is_over;
 };
@@ -97,18 +103,45 @@ static int ours_open(struct client *c, struct err *e)
     return r < 0 ? r : db_open(&c->bench->db, DB_RUNNER, &c->runner, e);
 }
 
+struct hold_pass {
+    struct place_ask ask;
+    struct place_result result;
+    int status;
+    struct err why;
+};
+
+static void run_holds(void *local, void *const *args, size_t count)
+{
+    struct client *c = local;
+    struct place_ask asks[PLACE_MANY_MAX] = {0};
+    struct place_result results[PLACE_MANY_MAX];
+    struct err why;
+    for (size_t i = 0; i < count; i++)
+        asks[i] = ((struct hold_pass *)args[i])->ask;
+    int r = count == 1 ? ledger_place(c->portal, asks, results, &why)
+                       : ledger_place_many(c->portal, asks, count, results, &why);
+    for (size_t i = 0; i < count; i++) {
+        struct hold_pass *p = args[i];
+        p->status = r;
+        if (r < 0)
+            p->why = why;
+        else
+            p->result = results[i];
+    }
+}
+
 static int ours_hold(struct client *c, struct err *e)
 {
     char key[LEDGER_KEY_LEN + 1];
-    struct place_result result;
-    struct place_ask ask = {c->bench->person, key, c->bench->specs[next_project(c)]};
+    struct hold_pass p = {.ask = {c->bench->person, key, c->bench->specs[next_project(c)]}};
     random_hex(key, LEDGER_KEY_LEN / 2);
-    int r = ledger_place(c->portal, &ask, &result, e);
-    if (r == 0 && result.answer != PLACE_DONE)
-        r = err_set(e, -1, "a hold was refused: answer %d", (int)result.answer);
-    if (r == 0)
-        keep(c, result.job);
-    return r;
+    work_line_pass(c->bench->placing, c, &p);
+    if (p.status < 0)
+        return err_set(e, p.status, "%s", p.why.text);
+    if (p.result.answer != PLACE_DONE)
+        return err_set(e, -1, "a hold was refused: answer %d", (int)p.result.answer);
+    keep(c, p.result.job);
+    return 0;
 }
 
 static int many_hold(struct client *c, struct err *e)
@@ -144,16 +177,45 @@ static int ours_launch(struct client *c, size_t i, struct err *e)
     return r < 0 ? r : ledger_move(c->runner, c->bench->epoch, &move, e);
 }
 
+struct settle_pass {
+    struct settle_ask ask;
+    int status;
+    struct err why;
+};
+
+static void run_settles(void *local, void *const *args, size_t count)
+{
+    struct client *c = local;
+    struct settle_ask asks[SETTLE_MANY_MAX] = {0};
+    struct err why;
+    bool is_done = false;
+    for (size_t i = 0; i < count; i++)
+        asks[i] = ((struct settle_pass *)args[i])->ask;
+    int r = count == 1
+                ? 0
+                : ledger_settle_many(c->runner, c->bench->epoch, asks, count, &is_done, &why);
+    for (size_t i = 0; i < count; i++) {
+        struct settle_pass *p = args[i];
+        p->status = r;
+        if (r < 0)
+            p->why = why;
+        else if (!is_done)
+            p->status = ledger_settle(c->runner, c->bench->epoch, &asks[i], &p->why);
+    }
+}
+
 static int ours_settle(struct client *c, size_t i, struct err *e)
 {
     const struct held *h = &c->held[i];
-    struct settle_ask ask = {
-        .end = {h->job, 4, h->attempt, EVENT_ENDED, JOB_COMPLETING, now_ms(), ""},
-        .figures = {USED_MS, USED_MS, USED_MS, 0, 0, "exit", 0, 0},
-        .charge = {h->attempt, c->bench->month, USED_MS, USED_MS},
-        .finish = {h->job, 5, 0, EVENT_COMPLETED, JOB_COMPLETED, 0, "exit code 0"},
-    };
-    return ledger_settle(c->runner, c->bench->epoch, &ask, e);
+    struct settle_pass p = {
+        .ask = {
+            .end = {h->job, 4, h->attempt, EVENT_ENDED, JOB_COMPLETING, now_ms(), ""},
+            .figures = {USED_MS, USED_MS, USED_MS, 0, 0, "exit", 0, 0},
+            .charge = {h->attempt, c->bench->month, USED_MS, USED_MS},
+            .finish = {h->job, 5, 0, EVENT_COMPLETED, JOB_COMPLETED, 0, "exit code 0"},
+        }};
+    work_line_pass(c->bench->settling, c, &p);
+    return p.status < 0 ? err_set(e, p.status, "%s", p.why.text) : 0;
 }
 
 /* ---- bare */
@@ -356,6 +418,8 @@ static int run_all(struct bench *b, struct err *e)
 {
     int r = 0;
     b->all = xnew_array(struct client, (size_t)b->clients);
+    b->placing = work_line_new(run_holds);
+    b->settling = work_line_new(run_settles);
     pthread_barrier_init(&b->warm, NULL, (unsigned)b->clients);
     pthread_barrier_init(&b->step, NULL, (unsigned)b->clients + 1);
     for (int64_t i = 0; i < b->clients; i++) {
@@ -383,6 +447,8 @@ static int run_all(struct bench *b, struct err *e)
         free(b->all[i].held);
     }
     free(b->all);
+    work_line_free(b->placing);
+    work_line_free(b->settling);
     return r;
 }
 

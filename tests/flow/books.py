@@ -48,7 +48,8 @@ class Result:
 
 
 class Books:
-    """A site of its own. `flags`: further options of mariadbd; init=False leaves out `db init`."""
+    """A site of its own. `flags`: further options of mariadbd; init=False leaves out
+    `db init`."""
 
     def __init__(self, flags=(), init=True):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="ffb"))
@@ -146,8 +147,8 @@ class Books:
         spec = json.dumps({"name": name, "gpus": gpus})
         return self.call("portal", (
             f"CALL job_place({person}, '{key}', SHA2('{spec}', 256), '{project}', 0, 'batch', "
-            f"'{name}', "
-            f"1, {gpus}, 'any', 0, 0, {hours * HOUR}, 0, 0, 0, 'normal', '{spec}')"))[0]
+            f"'{name}', 1, {gpus}, 'any', 0, 0, {hours * HOUR}, 0, 0, 0, 'normal', "
+            f"'{spec}')"))[0]
 
     def job(self, person, **what):
         row = self.place(person, **what)
@@ -166,12 +167,10 @@ class Books:
         """The attempt's events; returns the attempt's number."""
         seq = self.number(f"SELECT seq FROM job WHERE id = {job}")
         attempt = self.runner(f"CALL attempt_create(EPOCH, {job}, {seq + 1}, MD5(CONCAT({job}, "
-                              f"'.', {seq})), "
-                              f"'fake', '{{}}', {gpus}, 1000)")
+                              f"'.', {seq})), 'fake', '{{}}', {gpus}, 1000)")
         assert attempt[0] == "ok", attempt
         self.runner(f"CALL job_move(EPOCH, {job}, {seq + 2}, 'started', 'running', "
-                    f"{attempt[1]}, "
-                    "now_ms(), '')")
+                    f"{attempt[1]}, now_ms(), '')")
         return int(attempt[1])
 
     def finish(self, job, attempt, gpums, event="completed"):
@@ -180,8 +179,7 @@ class Books:
         gpus = self.number(f"SELECT gpus FROM attempt WHERE id = {attempt}")
         run = -(-gpums // max(gpus, 1))
         self.runner(f"CALL attempt_end(EPOCH, {job}, {seq + 1}, 'ended', 'completing', "
-                    f"{attempt}, now_ms(), "
-                    f"{run}, {run}, {gpums}, 0, 0, 'exit', 0, NULL, '')")
+                    f"{attempt}, now_ms(), {run}, {run}, {gpums}, 0, 0, 'exit', 0, NULL, '')")
         self.runner(f"CALL charge_post(EPOCH, {attempt}, {self.month()}, {gpums}, {gpums})")
         row = self.runner(f"CALL job_finish(EPOCH, {job}, {seq + 2}, '{event}', '{event}', 0, "
                           f"'done')")

@@ -6,12 +6,10 @@ import unittest
 from books import HOUR, Books
 
 TABLES = ("budget", "job", "attempt", "event", "transfer", "audit", "site", "month",
-          "month_report",
-          "month_balance", "spend_limit")
+          "month_report", "month_balance", "spend_limit")
 COLUMNS = ("type", "debit_budget", "debit_bucket", "credit_budget", "credit_bucket", "gpums",
-           "raw_gpums",
-           "job_id", "attempt_id", "person_id", "month", "corrects_month", "cause", "at_ms",
-           "actor",
+           "raw_gpums", "job_id", "attempt_id", "person_id", "month", "corrects_month", "cause",
+           "at_ms", "actor",
            "reason", "reference", "request_key", "leg")
 
 
@@ -69,8 +67,7 @@ class DamageCase(unittest.TestCase):
         posted = b.number(f"SELECT SUM(gpums) FROM transfer WHERE attempt_id = {attempt} AND "
                           "leg = 0")
         b.runner(f"CALL attempt_end(EPOCH, {job}, 4, 'ended', 'completing', {attempt}, "
-                 f"now_ms(), {gpums}, "
-                 f"{gpums}, {gpums}, 0, 0, 'exit', 0, NULL, '')")
+                 f"now_ms(), {gpums}, {gpums}, {gpums}, 0, 0, 'exit', 0, NULL, '')")
         b.runner(f"CALL charge_post(EPOCH, {attempt}, {b.month()}, {gpums - posted}, "
                  f"{gpums - posted})")
         b.runner(f"CALL job_finish(EPOCH, {job}, 5, 'completed', 'completed', 0, 'done')")
@@ -98,8 +95,8 @@ class DamageCase(unittest.TestCase):
         b.runner(f"CALL job_move(EPOCH, {cls.resumed}, 4, 'suspend', 'suspending', {attempt}, "
                  f"now_ms(), '')")
         b.runner(f"CALL attempt_end(EPOCH, {cls.resumed}, 5, 'suspended', 'suspended', "
-                 f"{attempt}, now_ms(), "
-                 f"{HOUR}, {HOUR}, {HOUR}, 0, 0, 'suspended', 0, NULL, '')")
+                 f"{attempt}, now_ms(), {HOUR}, {HOUR}, {HOUR}, 0, 0, 'suspended', 0, NULL, "
+                 "'')")
         b.runner(f"CALL charge_post(EPOCH, {attempt}, {b.month()}, {HOUR}, {HOUR})")
         b.start(cls.resumed)
 

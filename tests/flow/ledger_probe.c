@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The ledger, asked by a script: every function that moves GPU-time, one a line.
+/* The ledger, asked by a script: every function that moves GPU-time, one a line; and what an
+ * administrator asks runnerd to do, or closes.
  *
  *   ledger_probe CONF
  *
  * Reads one JSON object a line: {"op": NAME, …}, with the fields of that operation's struct
- * (quota/ledger.h, quota/posting.h) by their names. Answers each with one line: {"r": 0,
- * "answer": the enum's number, "number": …, "moved": …, "there": …} or {"r": negative errno,
- * "error": sentence}. A connection of each role is opened when it is first needed; "lease"
- * opens all. */
+ * (quota/ledger.h, quota/posting.h, quota/request.h, quota/month.h) by their names. Answers
+ * each with one line: {"r": 0, "answer": the enum's number, "number": …, "moved": …, "there":
+ * …} or {"r": negative errno, "error": sentence}. A connection of each role is opened when it
+ * is first needed; "lease" opens all. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,9 @@
 #include "quota/answer.h"
 #include "quota/ledger.h"
 #include "quota/ledger_place.h"
+#include "quota/month.h"
 #include "quota/posting.h"
+#include "quota/request.h"
 #include "runner/base/jget.h"
 
 static struct db_conf conf;
@@ -152,6 +155,35 @@ static int op_charge(const json_t *ask, struct reply *out, struct err *e)
     return ledger_charge(runner, number(ask, "epoch"), &c, e);
 }
 
+static int op_end(const json_t *ask, struct reply *out, struct err *e)
+{
+    struct move_ask m = move_of(ask, 0, EVENT_ENDED, JOB_COMPLETING);
+    struct attempt_end end = {
+        .run_ms = number(ask, "run_ms"),
+        .chargeable_ms = number(ask, "run_ms"),
+        .charge_gpums = number(ask, "gpums"),
+        .cause = "lost",
+        .exit_code = -1,
+    };
+    (void)out;
+    return ledger_end(runner, number(ask, "epoch"), &m, &end, e);
+}
+
+static int op_give_back(const json_t *ask, struct reply *out, struct err *e)
+{
+    (void)out;
+    return ledger_refund(runner, number(ask, "epoch"), number(ask, "attempt"),
+                         number(ask, "gpums"), text(ask, "cause"), e);
+}
+
+static int op_lost(const json_t *ask, struct reply *out, struct err *e)
+{
+    struct move_ask m = move_of(ask, 0, EVENT_LOST, JOB_LOST);
+    (void)out;
+    m.attempt = 0;
+    return ledger_finish(runner, number(ask, "epoch"), &m, -1, e);
+}
+
 static int op_settle(const json_t *ask, struct reply *out, struct err *e)
 {
     int64_t run_ms = number(ask, "run_ms"), gpums = number(ask, "gpums");
@@ -179,17 +211,59 @@ static int op_cancel(const json_t *ask, struct reply *out, struct err *e)
 
 static int op_expire_all(const json_t *ask, struct reply *out, struct err *e)
 {
-    int count = 0, r = ledger_expire(runner, number(ask, "epoch"), 100, &count, e);
-    out->number = count;
+    struct ledger_expired expired;
+    int r = ledger_expire(runner, number(ask, "epoch"), &expired, e);
+    out->number = expired.done;
+    out->there = expired.failed;
     return r;
 }
 
 /* ---- quota */
 
+static struct change_by by_of(const json_t *ask)
+{
+    return (struct change_by){"probe", "quota test", "a test", text(ask, "key"),
+                              json_is_true(json_object_get(ask, "dry"))};
+}
+
+static int request(enum request_kind kind, const json_t *ask, struct reply *out, struct err *e)
+{
+    struct change_by by = by_of(ask);
+    struct request_ask q = {.kind = kind, .job = number(ask, "job")};
+    enum change_answer answer = CHANGE_DONE;
+    int r = need(DB_ADMIN, &admin, e);
+    if (r == 0)
+        r = request_add(admin, &by, &q, &answer, e);
+    out->answer = answer;
+    return r;
+}
+
+static int op_release(const json_t *ask, struct reply *out, struct err *e)
+{
+    return request(REQUEST_RELEASE, ask, out, e);
+}
+
+static int op_reconcile(const json_t *ask, struct reply *out, struct err *e)
+{
+    return request(REQUEST_RECONCILE, ask, out, e);
+}
+
+static int op_close(const json_t *ask, struct reply *out, struct err *e)
+{
+    struct change_by by = by_of(ask);
+    struct month_ask m = {(int)number(ask, "month"),
+                          json_is_true(json_object_get(ask, "anyway"))};
+    struct month_result result = {0};
+    int r = need(DB_ADMIN, &admin, e);
+    if (r == 0)
+        r = month_close(admin, &by, &m, &result, e);
+    *out = (struct reply){.answer = result.answer, .number = result.uncharged};
+    return r;
+}
+
 static int post(posting_fn *fn, const json_t *ask, struct reply *out, struct err *e)
 {
-    struct change_by by = {"probe", "quota test", "a test", text(ask, "key"),
-                           json_is_true(json_object_get(ask, "dry"))};
+    struct change_by by = by_of(ask);
     struct posting_ask p = {
         .project = text(ask, "project"),
         .from_ms = number(ask, "from_ms"),
@@ -219,15 +293,18 @@ static const struct op {
     int (*run)(const json_t *ask, struct reply *out, struct err *e);
     posting_fn *post;
 } ops[] = {
-    {"place", op_place, NULL},        {"lease", op_lease, NULL},
-    {"attempt", op_attempt, NULL},    {"started", op_started, NULL},
-    {"charge", op_charge, NULL},      {"settle", op_settle, NULL},
-    {"cancel", op_cancel, NULL},      {"expire_all", op_expire_all, NULL},
-    {"open", NULL, posting_open},     {"grant", NULL, posting_grant},
-    {"revoke", NULL, posting_revoke}, {"transfer", NULL, posting_transfer},
-    {"refund", NULL, posting_refund}, {"adjust", NULL, posting_adjust},
-    {"expire", NULL, posting_expire}, {"share", NULL, posting_share},
-    {"extend", NULL, posting_extend},
+    {"place", op_place, NULL},         {"lease", op_lease, NULL},
+    {"attempt", op_attempt, NULL},     {"started", op_started, NULL},
+    {"charge", op_charge, NULL},       {"settle", op_settle, NULL},
+    {"cancel", op_cancel, NULL},       {"expire_all", op_expire_all, NULL},
+    {"open", NULL, posting_open},      {"grant", NULL, posting_grant},
+    {"revoke", NULL, posting_revoke},  {"transfer", NULL, posting_transfer},
+    {"refund", NULL, posting_refund},  {"adjust", NULL, posting_adjust},
+    {"expire", NULL, posting_expire},  {"share", NULL, posting_share},
+    {"extend", NULL, posting_extend},  {"end", op_end, NULL},
+    {"give_back", op_give_back, NULL}, {"lost", op_lost, NULL},
+    {"release", op_release, NULL},     {"reconcile", op_reconcile, NULL},
+    {"close", op_close, NULL},
 };
 
 static int run(const json_t *ask, struct reply *out, struct err *e)

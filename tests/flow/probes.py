@@ -6,11 +6,18 @@ import subprocess
 
 from books import BUILD
 
-PLACE = ("placed", "same", "other_content", "no_budget", "no_allocation", "no_project", "closed",
-         "disabled", "no_price", "too_long", "type_refused", "too_many_gpus", "too_many_waiting")
-POSTING = ("done", "same", "other_content", "no_allocation", "no_project", "no_job", "no_person",
-           "closed", "too_little", "nothing", "over", "too_long", "wrong_month", "too_much")
-POSTINGS = ("open", "grant", "revoke", "transfer", "refund", "adjust", "expire", "share", "extend")
+PLACE = ("placed", "same", "other_content", "no_budget", "no_allocation", "no_project",
+         "closed", "disabled", "no_price", "too_long", "type_refused", "too_many_gpus",
+         "too_many_waiting")
+POSTING = ("done", "same", "other_content", "no_allocation", "no_project", "no_job",
+           "no_person", "closed", "too_little", "nothing", "over", "too_long", "wrong_month",
+           "too_much")
+CHANGE = ("done", "same", "other_content")
+MONTH = (*CHANGE, "closed", "not_over", "too_early", "gap", "uncharged")
+POSTINGS = ("open", "grant", "revoke", "transfer", "refund", "adjust", "expire", "share",
+            "extend")
+NAMES = {"place": PLACE, "close": MONTH, "release": CHANGE, "reconcile": CHANGE,
+         **{op: POSTING for op in POSTINGS}}
 
 
 class Refused(Exception):
@@ -22,7 +29,8 @@ class Probe:
 
     def __init__(self, conf):
         self.process = subprocess.Popen([pathlib.Path(BUILD) / "tests/ledger_probe", conf],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        text=True)
 
     def ask(self, op, **what):
         """The answer's name, number, moved and there."""
@@ -34,7 +42,7 @@ class Probe:
         got = json.loads(line)
         if got["r"] < 0:
             raise Refused(got["r"], got["error"])
-        names = PLACE if op == "place" else POSTING if op in POSTINGS else ("done",)
+        names = NAMES.get(op, ("done",))
         return {**got, "answer": names[got["answer"]]}
 
     def close(self):

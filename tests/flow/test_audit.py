@@ -143,8 +143,7 @@ class Audit(Case):
 
     def test_text_moved_from_one_column_to_the_next(self):
         self.breaks("UPDATE audit SET object = CONCAT(object, LEFT(reason, 1)), reason = "
-                    "SUBSTRING(reason, 2) "
-                    "WHERE chain_no = 4", ("seal", "(chain number 4:"))
+                    "SUBSTRING(reason, 2) WHERE chain_no = 4", ("seal", "(chain number 4:"))
 
     def test_a_changed_seal(self):
         """The row itself, and the one that was sealed after it."""
@@ -258,9 +257,8 @@ class Audit(Case):
 
     def add_row(self, key):
         self.books.sql("INSERT INTO audit (at_ms, actor, origin, verb, object, reason, "
-                       "request_key) "
-                       f"VALUES (now_ms(), 'eve', 'test', 'grant none', 'nothing', 'a test', "
-                       f"'{key}-of-eve')")
+                       "request_key) VALUES (now_ms(), 'eve', 'test', 'grant none', 'nothing', "
+                       f"'a test', '{key}-of-eve')")
 
     # ---- the key
 

@@ -347,6 +347,31 @@ class Closing(Months):
         self.assertEqual("intact", self.proof(self.older))
         self.assertEqual(set(), self.faults(0))
 
+    def test_only_a_closed_month_is_named_by_a_correction(self):
+        b = self.books.history()
+        b.freeze(self.older)
+        kept = b.sql("SELECT COUNT(*) FROM transfer"), b.frozen()
+        for month in (self.last, self.now, before(self.now, -1)):
+            self.fails(3, "adjust", b.allocation, "-1", "--job", b.first, "--month", name(month),
+                       *YES, says=(f"month {name(month)} is not closed", "without --month"))
+        self.assertEqual(kept, (b.sql("SELECT COUNT(*) FROM transfer"), b.frozen()))
+        b.write("adjust", b.allocation, "-1", "--job", b.first, "--month", name(self.older))
+        b.write("adjust", b.allocation, "-1", "--job", b.second)
+
+    def test_the_text_that_the_checksum_covers_is_shown(self):
+        self.books.history()
+        self.fails(3, "month", "show", name(self.older), "--text", says=("is not closed",))
+        frozen = self.books.freeze_both()
+        previous = ""
+        for month, done in zip((self.older, self.last), frozen):
+            text = self.books.ok("month", "show", name(month), "--text").out
+            self.assertEqual(self.books.text(month), text.encode().hex().upper())
+            previous = hashlib.sha256((previous + text).encode()).hexdigest()
+            self.assertEqual(done["checksum"], previous)
+        for more in (("--format", "json"), ("--columns", "month")):
+            self.fails(2, "month", "show", name(self.last), "--text", *more, says=("no table",))
+        self.fails(4, "month", "show", "2199-12", "--text", says=("not in the site's table",))
+
     def test_what_comes_later_changes_nothing(self):
         b = self.books
         self.books.history().freeze_both()

@@ -193,6 +193,51 @@ class MonthEnd(sites.SiteTest):
                       f"request_key = 'charge:{attempt}:{month}'")
         self.assert_adds_up(job, attempt, [month, following])
 
+    def test_a_month_of_now_that_is_closed_holds_jobs_up_and_damages_none(self):
+        """As when the database's clock is set back behind a month's end."""
+        job, attempt = self.start_job(gpus=1)
+        month = self.number("SELECT month_now()")
+        self.site.sql(f"UPDATE month SET closed_ms = 1 WHERE month = {month}")
+        self.let_go(job)
+        process.wait_until(lambda: "the month of now is closed" in self.site.log("runnerd"), SOON_S,
+                           what="the job held up")
+        self.site.sql(f"UPDATE month SET closed_ms = NULL WHERE month = {month}")
+        self.session_of_alice.wait_job(job, "completed", seconds=SOON_S)
+        self.assertNotIn("left alone", self.site.log("runnerd"))
+        self.assert_adds_up(job, attempt, [month])
+
+    # ---- terms that end
+
+    def grant(self, project):
+        number = self.site.quota_json("grant", project, "1", "--from", "2020-01-01", "--until",
+                                      "2090-01-01", "--reason", "a test", "--yes")[0]["number"]
+        return int(number)
+
+    def expired(self):
+        return {int(a) for a, in self.site.sql(
+            "SELECT b.allocation_id FROM transfer t JOIN budget b ON b.id = t.debit_budget "
+            "WHERE t.type = 'expire'")}
+
+    def test_an_allocation_that_cannot_expire_keeps_no_other_from_it(self):
+        first, other = self.grant("climate"), self.grant("climate")
+        self.site.kill("runnerd")
+        self.site.sql("CREATE TRIGGER broken BEFORE INSERT ON audit FOR EACH ROW SET NEW.reason = "
+                      f"IF(NEW.object = 'allocation {first}', NULL, NEW.reason)")
+        self.addCleanup(self.site.sql, "DROP TRIGGER IF EXISTS broken")
+        self.site.sql("UPDATE allocation SET until_ms = now_ms() - 1 WHERE id IN "
+                      f"({first}, {other})")
+        self.site.start_one("runnerd")
+        process.wait_until(lambda: self.expired() == {other}, SOON_S, what="the other to expire")
+        said = f"books: 1 allocation cannot expire, the first of them allocation {first}: "
+        process.wait_until(lambda: said in self.site.log("runnerd"), SOON_S, what=said)
+        self.assertEqual(self.site.log("runnerd").count(said), 1)
+        self.site.sql("DROP TRIGGER broken")
+        self.site.kill("runnerd")
+        self.site.start_one("runnerd")
+        process.wait_until(lambda: self.expired() == {first, other}, SOON_S,
+                           what="the first to expire")
+        self.assert_books_hold()
+
     def assert_reports_add_up(self, *months):
         for month in months:
             report = self.site.quota_json("report", "month", "--month",

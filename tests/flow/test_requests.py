@@ -189,6 +189,23 @@ class Requests(sites.SiteTest):
         self.alice_here.wait_job(job, "completed")
         self.assert_books_hold()
 
+    def test_requests_that_stay_open_hide_none_that_come_later(self):
+        full = self.fill()
+        job = self.submit(script="#!/bin/bash\nexit 0\n")
+        self.site.sql(f"UPDATE job SET hold_gpums = hold_gpums + 1 WHERE id = {job}")
+        self.cancel(full[0])
+        self.left_alone(job)
+        self.site.sql("INSERT INTO request (kind, job_id, actor, at_ms) SELECT 'cancel', "
+                      f"{job}, 'root', now_ms() FROM seq_1_to_2500")
+        self.cancel(full[1])
+        still_open = f"FROM request WHERE job_id = {job} AND answered_ms IS NULL"
+        self.assertEqual([["2500"]], self.site.sql(f"SELECT COUNT(*) {still_open}"))
+        self.site.sql(f"DELETE {still_open}; UPDATE job SET hold_gpums = hold_gpums - 1 "
+                      f"WHERE id = {job}")
+        self.assertEqual(self.answer(self.ask("reconcile", job))[0], "done")
+        self.alice_here.wait_job(job, "cancelled")
+        self.assert_books_hold()
+
     def left_alone(self, job):
         said = f"job {job}: left alone"
         process.wait_until(lambda: said in self.site.log("runnerd"), 20, what=said)

@@ -121,6 +121,13 @@ class UserRequests(Case):
         self.changes_nothing(3, "request", "approve", number, *YES,
                              says=("is a project optics already", "deny it"))
 
+    def test_a_name_that_no_project_can_have_is_not_given(self):
+        number = self.ask("project", "soon-odd")
+        self.books.sql(f"UPDATE user_request SET project_name = '../Odd' WHERE id = {number}")
+        self.changes_nothing(3, "request", "approve", number, *YES,
+                             says=("no project can be named '../Odd'", "deny it"))
+        self.rehearse(number, verb="deny")
+
     def test_options_of_another_kind_are_refused(self):
         join, project = self.ask(), self.ask("project", "metals")
         hours = self.ask("hours", hours=5)

@@ -53,11 +53,9 @@ class Damage(DamageCase):
     def test_a_missing_release_whose_balance_was_made_to_fit(self):
         found = self.breaks(
             f"UPDATE budget b JOIN transfer t ON t.request_key = 'release:{self.completed}' "
-            f"AND t.leg = 0 "
-            "AND b.id = t.debit_budget SET b.held = b.held + t.gpums, b.free = b.free - "
-            "t.gpums;"
-            f"DELETE FROM transfer WHERE request_key = 'release:{self.completed}'",
-            ("held", f"job {self.completed} "))
+            "AND t.leg = 0 AND b.id = t.debit_budget SET b.held = b.held + t.gpums, b.free = "
+            "b.free - t.gpums;DELETE FROM transfer WHERE request_key = "
+            f"'release:{self.completed}'", ("held", f"job {self.completed} "))
         self.assertEqual(1, len(found), found)
 
     def test_a_swapped_sign(self):
@@ -102,8 +100,7 @@ class Damage(DamageCase):
 
     def test_a_charge_of_another_jobs_attempt(self):
         self.breaks(f"UPDATE transfer SET attempt_id = (SELECT MAX(id) FROM attempt) WHERE "
-                    f"type = 'charge' "
-                    f"AND job_id = {self.completed}",
+                    f"type = 'charge' AND job_id = {self.completed}",
                     ("attempt", f"(charge of job {self.completed})"))
 
     def test_a_release_before_the_end(self):
@@ -164,8 +161,8 @@ class Damage(DamageCase):
 
     def test_events_in_another_order(self):
         self.breaks(f"UPDATE event SET kind = IF(seq = 2, 'started', 'attempt') WHERE job_id = "
-                    f"{self.completed} "
-                    "AND seq IN (2, 3)", ("event order", f"job {self.completed}"))
+                    f"{self.completed} AND seq IN (2, 3)",
+                    ("event order", f"job {self.completed}"))
 
     def test_an_event_nobody_knows(self):
         self.breaks(f"UPDATE event SET kind = 'promoted' WHERE job_id = {self.running} AND seq "
@@ -238,12 +235,10 @@ class Damage(DamageCase):
         self.breaks(self.make_fit(f"job_id = {self.completed} AND t.type IN ('charge', "
                                   "'release')", -1) +
                     f"UPDATE transfer SET gpums = gpums - 9, raw_gpums = raw_gpums - 9 WHERE "
-                    f"{one};"
-                    f"UPDATE transfer SET gpums = gpums + 9 WHERE request_key = "
+                    f"{one};UPDATE transfer SET gpums = gpums + 9 WHERE request_key = "
                     f"'release:{self.completed}';"
                     f"UPDATE job SET charged_gpums = charged_gpums - 9, raw_gpums = raw_gpums "
-                    "- 9 "
-                    f"WHERE id = {self.completed};"
+                    f"- 9 WHERE id = {self.completed};"
                     f"UPDATE attempt SET charge_gpums = charge_gpums - 9 WHERE job_id = "
                     f"{self.completed};" +
                     self.make_fit(f"job_id = {self.completed} AND t.type IN ('charge', "
@@ -320,8 +315,7 @@ class Damage(DamageCase):
 
     def test_a_refund_that_expired_within_the_term(self):
         self.breaks("UPDATE transfer SET credit_budget = (SELECT id FROM budget WHERE name = "
-                    "'expired') "
-                    "WHERE request_key = 'refund-of-bob' AND leg = 0",
+                    "'expired') WHERE request_key = 'refund-of-bob' AND leg = 0",
                     ("refund", f"(refund of job {self.shared})"))
 
     def test_a_refund_that_came_back_after_the_term(self):
@@ -356,8 +350,7 @@ class Damage(DamageCase):
 
     def test_a_transfer_with_one_side(self):
         self.breaks("UPDATE transfer SET credit_budget = (SELECT id FROM budget WHERE name = "
-                    "'adjusted') "
-                    "WHERE type = 'transfer'", ("direction", "(transfer)"))
+                    "'adjusted') WHERE type = 'transfer'", ("direction", "(transfer)"))
 
     def test_a_transfer_into_used(self):
         self.breaks("UPDATE transfer SET credit_bucket = 'used' WHERE type = 'transfer'",
@@ -365,8 +358,7 @@ class Damage(DamageCase):
 
     def test_an_adjustment_of_an_account(self):
         self.breaks("UPDATE transfer SET credit_budget = (SELECT id FROM budget WHERE name = "
-                    "'issued') "
-                    "WHERE type = 'adjust'", ("direction", "(adjust)"))
+                    "'issued') WHERE type = 'adjust'", ("direction", "(adjust)"))
 
     def test_an_amount_of_nothing(self):
         self.breaks("UPDATE transfer SET gpums = 0 WHERE type = 'revoke' AND leg = 0",
@@ -388,9 +380,8 @@ class Damage(DamageCase):
 
     def test_an_expiry_under_a_key_of_its_own(self):
         self.breaks("UPDATE transfer SET type = 'expire', credit_budget = (SELECT id FROM "
-                    "budget WHERE name = "
-                    "'expired'), request_key = 'expire:a999:1' WHERE type = 'revoke' AND leg = "
-                    "0",
+                    "budget WHERE name = 'expired'), request_key = 'expire:a999:1' WHERE type "
+                    "= 'revoke' AND leg = 0",
                     ("key", "(expire)"), ("audit", "(expire)"))
 
     # ---- shares and limits
@@ -405,8 +396,7 @@ class Damage(DamageCase):
 
     def test_a_larger_share(self):
         one = (f"id = (SELECT x.id FROM (SELECT t.id FROM transfer t JOIN budget b ON b.id = "
-               "t.credit_budget "
-               f"AND b.person_id = {self.books.bob} WHERE t.type = 'grant') x)")
+               f"t.credit_budget AND b.person_id = {self.books.bob} WHERE t.type = 'grant') x)")
         self.breaks(self.make_fit(one, -1) +
                     f"UPDATE transfer SET gpums = gpums * 2 WHERE {one};" +
                     self.make_fit(one), ("share", f"share of person {self.books.bob}"),
@@ -414,8 +404,7 @@ class Damage(DamageCase):
 
     def test_a_share_of_another_member(self):
         self.breaks(f"UPDATE job SET share_id = (SELECT id FROM budget WHERE person_id = "
-                    f"{self.books.alice}) "
-                    f"WHERE id = {self.shared}",
+                    f"{self.books.alice}) WHERE id = {self.shared}",
                     ("budget", f"job {self.shared}"), ("legs", f"of job {self.shared})"))
 
     def test_a_limit_of_nobody(self):
@@ -449,8 +438,8 @@ class Damage(DamageCase):
 
     def test_a_correction_of_a_month_that_was_open(self):
         self.breaks(f"UPDATE transfer SET corrects_month = month WHERE type = 'charge' AND "
-                    "job_id = "
-                    f"{self.completed}", ("corrects", f"(charge of job {self.completed})"))
+                    f"job_id = {self.completed}",
+                    ("corrects", f"(charge of job {self.completed})"))
         self.tearDown()
         self.breaks("UPDATE transfer SET corrects_month = 209901 WHERE request_key = "
                     "'refund-of-bob'",
@@ -519,10 +508,8 @@ class Damage(DamageCase):
 
     def test_a_month_between_that_is_open(self):
         self.breaks(f"UPDATE month SET closed_ms = until_ms, closed_by = 'x', checksum = "
-                    "REPEAT('0', 64) "
-                    f"WHERE month = (SELECT x.month FROM (SELECT MAX(month) AS month FROM "
-                    "month "
-                    f"WHERE month < {self.old} - 1) x)",
+                    "REPEAT('0', 64) WHERE month = (SELECT x.month FROM (SELECT MAX(month) AS "
+                    f"month FROM month WHERE month < {self.old} - 1) x)",
                     ("month row", "month "))
 
     # ----

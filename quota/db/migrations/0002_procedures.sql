@@ -7,9 +7,9 @@
 -- Any error inside rolls the whole transaction back. Keys are typed as their columns are (ascii_bin):
 -- compared with text of another character set they would be looked for row by row, under locks.
 -- Rows are locked in this order: lease, job, budgets by number, system accounts; each by the whole of a
--- unique key, because whatever else a statement looks at it locks too. The two procedures that every job
--- passes (job_place, job_settle) lock its budget last and change it once; the others move with
--- ledger_move().
+-- unique key, because whatever else a statement looks at it locks too. The procedures that every job
+-- passes (job_place, job_settle, and those that do it for many) lock its budget last and change it once;
+-- the others move with ledger_move().
 
 CREATE FUNCTION now_ms() RETURNS BIGINT READS SQL DATA -- (of the clock; replicas refuse less)
     RETURN CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS SIGNED);
@@ -23,17 +23,22 @@ BEGIN
     RETURN v_month;
 END;
 
--- The month that takes postings at this moment. That of now is never closed: closing waits until a month
--- has been over for longer than any transaction lives.
+-- The month that takes postings at this moment. That of now is never closed, because closing waits until
+-- a month has been over for longer than any transaction lives: when it is, the clock was set back, and in
+-- time the caller will come through. A month that the calendar does not have is damage.
 CREATE PROCEDURE month_find(IN in_now_ms BIGINT, OUT out_month INT)
 READS SQL DATA
 BEGIN
-    DECLARE v_takes BOOLEAN DEFAULT FALSE;
-    SELECT month, closed_ms IS NULL AND in_now_ms < until_ms INTO out_month, v_takes FROM month
+    DECLARE v_until, v_closed BIGINT DEFAULT NULL;
+    SELECT month, until_ms, closed_ms INTO out_month, v_until, v_closed FROM month
     WHERE from_ms <= in_now_ms ORDER BY from_ms DESC LIMIT 1;
-    IF NOT v_takes THEN
+    IF v_until IS NULL OR v_until <= in_now_ms THEN
         SIGNAL SQLSTATE '45000'
-            SET MYSQL_ERRNO = 30003, MESSAGE_TEXT = 'the month of now is closed, or not in the calendar';
+            SET MYSQL_ERRNO = 30003, MESSAGE_TEXT = 'the month of now is not in the calendar';
+    END IF;
+    IF v_closed IS NOT NULL THEN
+        SIGNAL SQLSTATE '40001'
+            SET MYSQL_ERRNO = 1213, MESSAGE_TEXT = 'the month of now is closed: is the clock set back?';
     END IF;
 END;
 
@@ -440,11 +445,137 @@ BEGIN
            v_there AS limit_there, v_text AS limit_text;
 END;
 
--- Places several in one transaction. in_asks: JSON, an array of objects; answers with a row for each, as
--- job_place() does, in one text: a JSON array of arrays. Who asks again is not looked up again.
-CREATE PROCEDURE job_place_many(IN in_asks LONGTEXT)
+-- The scratch table of job_place_plain(), for each connection one. It is not transactional, and needs not be.
+CREATE PROCEDURE job_place_scratch()
 MODIFIES SQL DATA
 BEGIN
+    CREATE TEMPORARY TABLE IF NOT EXISTS placing (
+        no INT PRIMARY KEY, person_id INT UNSIGNED NOT NULL,
+        request_key CHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+        content_hash CHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+        project_id INT UNSIGNED NOT NULL, allocation_id INT UNSIGNED NOT NULL,
+        budget_id INT UNSIGNED NOT NULL, share_id INT UNSIGNED, kind VARCHAR(16) NOT NULL,
+        name VARCHAR(80) NOT NULL, nodes INT NOT NULL, gpus_per_node INT NOT NULL,
+        gpu_type VARCHAR(32) NOT NULL, cpus INT NOT NULL, memory_bytes BIGINT NOT NULL,
+        time_limit_ms BIGINT NOT NULL, checkpoint BOOLEAN NOT NULL,
+        checkpoint_interval_ms BIGINT NOT NULL, retries INT NOT NULL, priority VARCHAR(8) NOT NULL,
+        weight_permille INT NOT NULL, hold_gpums BIGINT NOT NULL, actor VARCHAR(64) NOT NULL
+    ) ENGINE = MEMORY;
+    DELETE FROM placing;
+END;
+
+-- Places all of in_asks, whoever's and wherever they are, with one statement for each table, if all are
+-- plain: the site has set no limits, no key was used before, nobody is refused, and all holds together fit.
+-- Otherwise out_rows is NULL and nothing of it stays. Each takes the allocation that it would take after
+-- the others: what one leaves out because it is too small does not grow by what the others take.
+CREATE PROCEDURE job_place_plain(IN in_asks LONGTEXT, IN in_now BIGINT, OUT out_rows LONGTEXT)
+MODIFIES SQL DATA
+place: BEGIN
+    DECLARE v_month, v_any, v_plain, v_shares INT;
+    DECLARE v_count INT DEFAULT JSON_LENGTH(in_asks);
+    DECLARE v_first BIGINT UNSIGNED;
+    DECLARE v_fit BOOLEAN DEFAULT TRUE;
+    DECLARE EXIT HANDLER FOR 1062
+    BEGIN -- a key was used before
+        ROLLBACK;
+        SET out_rows = NULL;
+        START TRANSACTION;
+    END;
+    SET out_rows = NULL;
+    IF @@innodb_autoinc_lock_mode = 2 OR EXISTS (SELECT 1 FROM spend_limit) THEN
+        LEAVE place; -- (2: the server numbers the rows of one INSERT in any order)
+    END IF;
+    CALL job_place_scratch();
+    CALL month_find(in_now, v_month);
+    CALL price_find('any', in_now, v_any);
+    INSERT INTO placing
+    SELECT STRAIGHT_JOIN t.no, t.person, t.request_key, t.hash, p.id, a.id, b.id, s.id, t.kind, t.name,
+           t.nodes, t.gpus, t.gpu_type, t.cpus, t.memory, t.limit_ms, t.checkpoint, t.interval_ms,
+           t.retries, t.priority, g.weight,
+           CAST(t.nodes AS DECIMAL(40)) * t.gpus * t.limit_ms * g.weight DIV 1000,
+           CONCAT(w.directory, '/', w.login)
+    FROM JSON_TABLE(in_asks, '$[*]' COLUMNS (
+             no FOR ORDINALITY, person INT UNSIGNED PATH '$.person', request_key CHAR(32) PATH '$.key',
+             hash CHAR(64) PATH '$.hash', project VARCHAR(32) PATH '$.project',
+             allocation INT UNSIGNED PATH '$.allocation', kind VARCHAR(16) PATH '$.kind',
+             name VARCHAR(80) PATH '$.name', nodes INT PATH '$.nodes', gpus INT PATH '$.gpus_per_node',
+             gpu_type VARCHAR(32) PATH '$.gpu_type', cpus INT PATH '$.cpus',
+             memory BIGINT PATH '$.memory_bytes', limit_ms BIGINT PATH '$.time_limit_ms',
+             checkpoint INT PATH '$.checkpoint', interval_ms BIGINT PATH '$.checkpoint_interval_ms',
+             retries INT PATH '$.retries', priority VARCHAR(8) PATH '$.priority')) t
+    JOIN person w FORCE INDEX (PRIMARY) ON w.id = t.person AND w.state = 'active'
+    JOIN account c ON c.person_id = t.person
+    JOIN project p ON p.name = t.project AND p.state = 'open'
+    JOIN tenant n FORCE INDEX (PRIMARY) ON n.id = p.tenant_id AND n.state = 'open'
+    JOIN member m ON m.project_id = p.id AND m.person_id = t.person
+    JOIN (SELECT q.gpu_type, q.weight_permille AS weight FROM price q
+          WHERE q.since_ms <= in_now
+            AND NOT EXISTS (SELECT 1 FROM price o WHERE o.gpu_type = q.gpu_type
+                                                    AND o.since_ms > q.since_ms AND o.since_ms <= in_now)
+          UNION ALL SELECT 'any', v_any FROM DUAL WHERE v_any IS NOT NULL) g ON g.gpu_type = t.gpu_type
+    JOIN allocation a FORCE INDEX (project_id)
+    ON a.project_id = p.id AND a.state = 'open' AND a.from_ms <= in_now AND a.until_ms > in_now
+       AND (t.allocation = 0 OR a.id = t.allocation)
+    JOIN budget b FORCE INDEX (allocation_id) ON b.allocation_id = a.id AND b.person_id IS NULL
+    LEFT JOIN budget s FORCE INDEX (allocation_id)
+    ON s.allocation_id = a.id AND s.person_id = t.person AND NOT s.is_lifted
+    WHERE LEAST(b.free, COALESCE(s.free, b.free))
+          >= CAST(t.nodes AS DECIMAL(40)) * t.gpus * t.limit_ms * g.weight DIV 1000
+    ORDER BY a.until_ms, a.id
+    ON DUPLICATE KEY UPDATE no = placing.no; -- it has the one ending first
+    SELECT COUNT(*), COUNT(share_id) INTO v_plain, v_shares FROM placing;
+    IF v_plain != v_count THEN
+        LEAVE place;
+    END IF;
+    INSERT INTO job (person_id, request_key, content_hash, project_id, allocation_id, budget_id, share_id,
+                     kind, name, nodes, gpus_per_node, gpu_type, cpus, memory_bytes, time_limit_ms,
+                     checkpoint, checkpoint_interval_ms, retries, priority, weight_permille, hold_gpums,
+                     state, seq, placed_ms)
+    SELECT person_id, request_key, content_hash, project_id, allocation_id, budget_id, share_id, kind, name,
+           nodes, gpus_per_node, gpu_type, cpus, memory_bytes, time_limit_ms, checkpoint,
+           checkpoint_interval_ms, retries, priority, weight_permille, hold_gpums, 'queued', 1, in_now
+    FROM placing ORDER BY no;
+    SET v_first = LAST_INSERT_ID() - 1;
+    INSERT INTO job_spec
+    SELECT v_first + t.no, t.spec
+    FROM JSON_TABLE(in_asks, '$[*]' COLUMNS (no FOR ORDINALITY, spec MEDIUMTEXT PATH '$.spec')) t;
+    INSERT INTO event (job_id, seq, kind, at_ms) SELECT v_first + no, 1, 'placed', in_now FROM placing;
+    FOR r IN (SELECT u.id, SUM(u.gpums) AS gpums
+              FROM (SELECT budget_id AS id, hold_gpums AS gpums FROM placing
+                    UNION ALL SELECT share_id, hold_gpums FROM placing WHERE share_id IS NOT NULL) u
+              GROUP BY u.id ORDER BY u.id) DO
+        UPDATE budget SET free = free - r.gpums, held = held + r.gpums
+        WHERE id = r.id AND free >= r.gpums;
+        SET v_fit = v_fit AND ROW_COUNT() = 1;
+    END FOR;
+    IF NOT v_fit THEN
+        ROLLBACK;
+        START TRANSACTION;
+        LEAVE place;
+    END IF;
+    INSERT INTO transfer (type, debit_budget, debit_bucket, credit_budget, credit_bucket, gpums, job_id,
+                          person_id, month, at_ms, actor, reason, request_key, leg)
+    SELECT 'hold', budget_id, 'free', budget_id, 'held', hold_gpums, v_first + no, person_id, v_month,
+           in_now, actor, 'submit', CONCAT('hold:', v_first + no), 0
+    FROM placing;
+    IF v_shares > 0 THEN
+        INSERT INTO transfer (type, debit_budget, debit_bucket, credit_budget, credit_bucket, gpums, job_id,
+                              person_id, month, at_ms, actor, reason, request_key, leg)
+        SELECT 'hold', share_id, 'free', share_id, 'held', hold_gpums, v_first + no, person_id, v_month,
+               in_now, actor, 'submit', CONCAT('hold:', v_first + no), 1
+        FROM placing WHERE share_id IS NOT NULL;
+    END IF;
+    SELECT GROUP_CONCAT(JSON_ARRAY('placed', v_first + no, hold_gpums, NULL, allocation_id, NULL, NULL,
+                                   NULL, NULL) ORDER BY no)
+    INTO out_rows FROM placing;
+END;
+
+-- Places several in one transaction. in_asks: JSON, an array of objects; answers with a row for each, as
+-- job_place() does, in one text: a JSON array of arrays. Whatever is not plain is placed one by one; then
+-- who asks again is not looked up again.
+CREATE PROCEDURE job_place_many(IN in_asks LONGTEXT)
+MODIFIES SQL DATA
+place: BEGIN
     DECLARE v_now BIGINT DEFAULT CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS SIGNED);
     DECLARE v_person, v_project, v_tenant, v_allocation INT UNSIGNED DEFAULT 0;
     DECLARE v_weight, v_month INT;
@@ -453,13 +584,20 @@ BEGIN
     DECLARE v_outcome, v_refusal, v_scope, v_name, v_type VARCHAR(32) DEFAULT '';
     DECLARE v_actor VARCHAR(64);
     DECLARE v_text VARCHAR(500);
-    DECLARE v_rows LONGTEXT DEFAULT '';
+    DECLARE v_rows LONGTEXT DEFAULT NULL;
     DECLARE EXIT HANDLER FOR SQLEXCEPTION
     BEGIN
         ROLLBACK;
         RESIGNAL;
     END;
     START TRANSACTION;
+    CALL job_place_plain(in_asks, v_now, v_rows);
+    IF v_rows IS NOT NULL THEN
+        COMMIT;
+        SELECT 'done' AS outcome, CONCAT('[', v_rows, ']') AS answers;
+        LEAVE place;
+    END IF;
+    SET v_rows = '';
     CALL month_find(v_now, v_month);
     FOR a IN (SELECT * FROM JSON_TABLE(in_asks, '$[*]' COLUMNS (
                   person INT UNSIGNED PATH '$.person', request_key CHAR(32) PATH '$.key',
@@ -490,7 +628,9 @@ BEGIN
     SELECT 'done' AS outcome, CONCAT('[', v_rows, ']') AS answers;
 END;
 
--- Makes or refreshes the person behind a directory entry, and gives an account of the range.
+-- Makes or refreshes the person behind a directory entry, and gives an account of the range. Who becomes
+-- an administrator of the site by it, or is one no longer, leaves an audit row: the directory's group says
+-- so, and no verb of ours.
 -- outcome: ok | no_tenant | disabled | no_uid | account_taken (nss: it is another person's).
 CREATE PROCEDURE person_login(
     IN in_directory VARCHAR(64), IN in_entry VARCHAR(128), IN in_tenant VARCHAR(32),
@@ -502,6 +642,7 @@ login: BEGIN
     -- in_uid 0: take the next uid from in_uid_min … in_uid_max (mode range); otherwise nss gave it
     DECLARE v_tenant, v_person, v_uid INT UNSIGNED DEFAULT NULL;
     DECLARE v_taken INT;
+    DECLARE v_was BOOLEAN DEFAULT NULL; -- an administrator; NULL: not known before
     DECLARE v_state, v_unix VARCHAR(64);
     DECLARE EXIT HANDLER FOR SQLEXCEPTION
     BEGIN
@@ -515,6 +656,8 @@ login: BEGIN
         SELECT 'no_tenant' AS outcome, NULL AS person_id;
         LEAVE login;
     END IF;
+    SELECT is_admin INTO v_was FROM person
+    WHERE directory = in_directory AND entry_id = in_entry FOR UPDATE;
     INSERT INTO person (directory, entry_id, tenant_id, login, name, mail, is_admin, first_seen_ms,
                         last_login_ms)
     VALUES (in_directory, in_entry, v_tenant, in_login, in_name, in_mail, in_admin, now_ms(),
@@ -527,6 +670,14 @@ login: BEGIN
         ROLLBACK;
         SELECT 'disabled' AS outcome, NULL AS person_id;
         LEAVE login;
+    END IF;
+    IF COALESCE(v_was, FALSE) != in_admin THEN
+        INSERT INTO audit (at_ms, actor, origin, verb, object, reason, before_text, after_text, request_key)
+        VALUES (now_ms(), 'portald', 'portald', 'admin', CONCAT('person ', v_person),
+                CONCAT('as the directory ', in_directory, ' says'),
+                CASE WHEN v_was THEN 'administrator' WHEN v_was = FALSE THEN 'no administrator' ELSE '' END,
+                IF(in_admin, 'administrator', 'no administrator'),
+                CONCAT('admin:', v_person, ':', now_ms()));
     END IF;
     IF in_uid = 0 AND NOT EXISTS (SELECT 1 FROM account WHERE person_id = v_person) THEN
         SELECT COALESCE(MAX(uid) + 1, in_uid_min) INTO v_uid FROM account
@@ -656,7 +807,7 @@ make: BEGIN
     SELECT 'ok' AS outcome, v_attempt AS attempt_id, v_no AS attempt_no;
 END;
 
--- A move of a job that touches no GPU-time: started, not_started, suspend, retry.
+-- A move of a job that touches no GPU-time: started, not_started, withdrawn, suspend, retry.
 CREATE PROCEDURE job_move(IN in_epoch BIGINT, IN in_job BIGINT UNSIGNED, IN in_seq INT,
                           IN in_kind VARCHAR(16), IN in_state VARCHAR(16),
                           IN in_attempt BIGINT UNSIGNED, IN in_at_ms BIGINT,
@@ -679,9 +830,9 @@ BEGIN
     IF v_new AND in_kind = 'started' THEN
         UPDATE attempt SET started_ms = v_at WHERE id = in_attempt;
         UPDATE job SET started_ms = COALESCE(started_ms, v_at) WHERE id = in_job;
-    ELSEIF v_new AND in_kind = 'not_started' THEN
+    ELSEIF v_new AND in_kind IN ('not_started', 'withdrawn') THEN
         UPDATE attempt SET ended_ms = v_at, run_ms = 0, chargeable_ms = 0, charge_gpums = 0,
-                           cause = 'not_started'
+                           cause = in_kind
         WHERE id = in_attempt;
     END IF;
     COMMIT;
@@ -725,18 +876,23 @@ BEGIN
 END;
 
 -- The month in which a charge of in_month is booked: that one while it is open; a closed one takes nothing
--- more, and the charge is booked in the open one and says which it corrects.
+-- more, and the charge is booked in the open one and says which it corrects. One that has not begun had
+-- begun when the charge was made out: the clock was set back, and it will begin again.
 CREATE PROCEDURE month_book(IN in_month INT, IN in_now_ms BIGINT, OUT out_month INT, OUT out_corrects INT)
 MODIFIES SQL DATA
 BEGIN
-    DECLARE v_closed BIGINT;
+    DECLARE v_from, v_closed BIGINT;
     SET out_month = month_open(in_now_ms), out_corrects = NULL;
     IF in_month != out_month THEN
-        SELECT month, closed_ms INTO out_corrects, v_closed FROM month
-        WHERE month = in_month AND from_ms <= in_now_ms LOCK IN SHARE MODE;
+        SELECT month, from_ms, closed_ms INTO out_corrects, v_from, v_closed FROM month
+        WHERE month = in_month LOCK IN SHARE MODE;
         IF out_corrects IS NULL THEN
             SIGNAL SQLSTATE '45000'
-                SET MYSQL_ERRNO = 30003, MESSAGE_TEXT = 'a charge for a month that has not begun';
+                SET MYSQL_ERRNO = 30003, MESSAGE_TEXT = 'a charge for a month not in the calendar';
+        END IF;
+        IF v_from > in_now_ms THEN
+            SIGNAL SQLSTATE '40001'
+                SET MYSQL_ERRNO = 1213, MESSAGE_TEXT = 'a charge for a month that has not begun';
         END IF;
         IF v_closed IS NULL THEN
             SET out_month = in_month, out_corrects = NULL;
@@ -1043,6 +1199,120 @@ settle: BEGIN
     SELECT 'ok' AS outcome;
 END;
 
+-- The scratch table of job_settle_many(), for each connection one.
+CREATE PROCEDURE job_settle_scratch()
+MODIFIES SQL DATA
+BEGIN
+    CREATE TEMPORARY TABLE IF NOT EXISTS settling (
+        job_id BIGINT UNSIGNED PRIMARY KEY, attempt_id BIGINT UNSIGNED NOT NULL UNIQUE, seq INT NOT NULL,
+        ended_ms BIGINT NOT NULL, run_ms BIGINT NOT NULL, chargeable_ms BIGINT NOT NULL,
+        gpums BIGINT NOT NULL, raw_gpums BIGINT NOT NULL, sampled_gpums BIGINT NOT NULL,
+        idle_gpums BIGINT NOT NULL, cause VARCHAR(32) NOT NULL, exit_code INT, signal_no INT,
+        note VARCHAR(500) NOT NULL, kind VARCHAR(16) NOT NULL, state VARCHAR(16) NOT NULL, job_exit INT,
+        outcome VARCHAR(200) NOT NULL, budget_id INT UNSIGNED NOT NULL, share_id INT UNSIGNED,
+        person_id INT UNSIGNED NOT NULL, hold_gpums BIGINT NOT NULL
+    ) ENGINE = MEMORY;
+    DELETE FROM settling;
+END;
+
+-- Does job_settle() for several in one transaction with one statement for each table, if all are plain:
+-- the first attempt of a job that was charged nothing before, all of it in the month of now, with nothing
+-- to give back and in its term. in_asks: JSON, an array of objects. outcome: ok | one_by_one (some are
+-- not, and nothing is changed: each is to be settled by itself).
+CREATE PROCEDURE job_settle_many(IN in_epoch BIGINT, IN in_asks LONGTEXT)
+MODIFIES SQL DATA
+settle: BEGIN
+    DECLARE v_now BIGINT DEFAULT CAST(UNIX_TIMESTAMP(SYSDATE(3)) * 1000 AS SIGNED);
+    DECLARE v_month INT;
+    DECLARE v_count INT DEFAULT JSON_LENGTH(in_asks);
+    DECLARE v_plain BOOLEAN DEFAULT TRUE;
+    DECLARE EXIT HANDLER FOR SQLEXCEPTION
+    BEGIN
+        ROLLBACK;
+        RESIGNAL;
+    END;
+    START TRANSACTION;
+    CALL lease_prove(in_epoch);
+    CALL month_find(v_now, v_month);
+    CALL job_settle_scratch();
+    INSERT INTO settling
+    SELECT STRAIGHT_JOIN t.job, t.attempt, t.seq,
+           LEAST(GREATEST(t.ended_ms, COALESCE(a.started_ms, a.created_ms)), v_now), t.run_ms,
+           t.chargeable_ms, t.gpums, t.raw_gpums, t.sampled_gpums, t.idle_gpums, t.cause, t.exit_code,
+           t.signal_no, t.note, t.kind, t.state, t.job_exit, t.outcome, j.budget_id, j.share_id,
+           j.person_id, j.hold_gpums
+    FROM JSON_TABLE(in_asks, '$[*]' COLUMNS (
+             job BIGINT UNSIGNED PATH '$.job', attempt BIGINT UNSIGNED PATH '$.attempt',
+             seq INT PATH '$.seq', ended_ms BIGINT PATH '$.ended_ms', run_ms BIGINT PATH '$.run_ms',
+             chargeable_ms BIGINT PATH '$.chargeable_ms', charge_gpums BIGINT PATH '$.charge_gpums',
+             sampled_gpums BIGINT PATH '$.sampled_gpums', idle_gpums BIGINT PATH '$.idle_gpums',
+             cause VARCHAR(32) PATH '$.cause', exit_code INT PATH '$.exit_code',
+             signal_no INT PATH '$.signal_no', note VARCHAR(500) PATH '$.note', month INT PATH '$.month',
+             gpums BIGINT PATH '$.gpums', raw_gpums BIGINT PATH '$.raw_gpums',
+             kind VARCHAR(16) PATH '$.kind', state VARCHAR(16) PATH '$.state',
+             job_exit INT PATH '$.job_exit', outcome VARCHAR(200) PATH '$.outcome')) t
+    JOIN job j FORCE INDEX (PRIMARY) ON j.id = t.job
+    JOIN attempt a FORCE INDEX (PRIMARY) ON a.id = t.attempt AND a.job_id = j.id
+    JOIN allocation l FORCE INDEX (PRIMARY) ON l.id = j.allocation_id
+    WHERE j.seq = t.seq - 1 AND j.charged_gpums = 0 AND j.refunded_gpums = 0 AND a.no = 1
+      AND t.gpums = t.charge_gpums AND t.gpums BETWEEN 0 AND j.hold_gpums
+      AND (t.gpums = 0 OR t.month = v_month) AND l.until_ms > v_now;
+    IF ROW_COUNT() != v_count THEN
+        ROLLBACK;
+        SELECT 'one_by_one' AS outcome;
+        LEAVE settle;
+    END IF;
+    UPDATE settling k STRAIGHT_JOIN job j FORCE INDEX (PRIMARY) ON j.id = k.job_id
+    SET j.state = k.state, j.seq = k.seq + 1, j.waits_for = '', j.charged_gpums = k.gpums,
+        j.raw_gpums = j.raw_gpums + k.raw_gpums, j.ended_ms = v_now, j.exit_code = k.job_exit,
+        j.outcome = k.outcome
+    WHERE j.seq = k.seq - 1 AND j.hold_gpums = k.hold_gpums AND j.charged_gpums = 0
+      AND j.refunded_gpums = 0;
+    SET v_plain = ROW_COUNT() = v_count;
+    INSERT INTO event (job_id, seq, kind, attempt_id, at_ms, note)
+    SELECT job_id, seq, 'ended', attempt_id, ended_ms, note FROM settling
+    UNION ALL SELECT job_id, seq + 1, kind, NULL, v_now, outcome FROM settling;
+    UPDATE settling k STRAIGHT_JOIN attempt a FORCE INDEX (PRIMARY) ON a.id = k.attempt_id
+    SET a.ended_ms = k.ended_ms, a.run_ms = k.run_ms, a.chargeable_ms = k.chargeable_ms,
+        a.charge_gpums = k.gpums, a.sampled_gpums = k.sampled_gpums, a.idle_gpums = k.idle_gpums,
+        a.cause = k.cause, a.exit_code = k.exit_code, a.signal_no = k.signal_no;
+    FOR r IN (SELECT u.id, SUM(u.hold) AS hold, SUM(u.used) AS used
+              FROM (SELECT budget_id AS id, hold_gpums AS hold, gpums AS used FROM settling
+                    UNION ALL SELECT share_id, hold_gpums, gpums FROM settling
+                              WHERE share_id IS NOT NULL) u
+              GROUP BY u.id ORDER BY u.id) DO
+        IF r.hold > 0 THEN
+            UPDATE budget SET held = held - r.hold, used = used + r.used, free = free + r.hold - r.used
+            WHERE id = r.id AND held >= r.hold;
+            SET v_plain = v_plain AND ROW_COUNT() = 1;
+        END IF;
+    END FOR;
+    IF NOT v_plain THEN
+        ROLLBACK;
+        SELECT 'one_by_one' AS outcome;
+        LEAVE settle;
+    END IF;
+    INSERT INTO transfer (type, debit_budget, debit_bucket, credit_budget, credit_bucket, gpums, raw_gpums,
+                          job_id, attempt_id, person_id, month, at_ms, actor, reason, request_key, leg)
+    SELECT 'charge', budget_id, 'held', budget_id, 'used', gpums, raw_gpums, job_id, attempt_id, person_id,
+           v_month, v_now, 'runnerd', 'run time', CONCAT('charge:', attempt_id, ':', v_month), 0
+    FROM settling WHERE gpums > 0
+    UNION ALL
+    SELECT 'charge', share_id, 'held', share_id, 'used', gpums, raw_gpums, job_id, attempt_id, person_id,
+           v_month, v_now, 'runnerd', 'run time', CONCAT('charge:', attempt_id, ':', v_month), 1
+    FROM settling WHERE gpums > 0 AND share_id IS NOT NULL
+    UNION ALL
+    SELECT 'release', budget_id, 'held', budget_id, 'free', hold_gpums - gpums, 0, job_id, NULL, person_id,
+           v_month, v_now, 'runnerd', kind, CONCAT('release:', job_id), 0
+    FROM settling WHERE hold_gpums > gpums
+    UNION ALL
+    SELECT 'release', share_id, 'held', share_id, 'free', hold_gpums - gpums, 0, job_id, NULL, person_id,
+           v_month, v_now, 'runnerd', kind, CONCAT('release:', job_id), 1
+    FROM settling WHERE hold_gpums > gpums AND share_id IS NOT NULL;
+    COMMIT;
+    SELECT 'ok' AS outcome;
+END;
+
 -- Expires what is free in an allocation whose term is over. outcome: done | nothing.
 CREATE PROCEDURE allocation_expire(IN in_epoch BIGINT, IN in_allocation INT UNSIGNED)
 MODIFIES SQL DATA
@@ -1075,6 +1345,10 @@ expire: BEGIN
             'the term is over', CONCAT('free ', v_free, ' gpums'), 'free 0 gpums', v_key);
     CALL ledger_move('expire', v_budget, 'free', account_id('expired'), 'free', v_free, 0, NULL, NULL,
                      NULL, v_month, NULL, '', 'runnerd', 'the term is over', '', v_key, 0, v_moved);
+    IF NOT v_moved THEN
+        SIGNAL SQLSTATE '45000'
+            SET MYSQL_ERRNO = 30003, MESSAGE_TEXT = 'what is free in the allocation cannot expire';
+    END IF;
     COMMIT;
     SELECT 'done' AS outcome;
 END;

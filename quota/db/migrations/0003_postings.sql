@@ -128,13 +128,13 @@ END;
 CREATE FUNCTION posting_reference(in_reference VARCHAR(120)) RETURNS VARCHAR(300) DETERMINISTIC
     RETURN IF(in_reference = '', '', CONCAT(', reference ', JSON_QUOTE(in_reference)));
 
--- Whether a month may be named as the one corrected: it has begun; 0 names none.
+-- Whether a month may be named as the one corrected: it is closed, and so stays as it is; what is wrong in
+-- an open one is put right in itself. 0 names none.
 CREATE FUNCTION posting_month(in_month INT) RETURNS BOOLEAN READS SQL DATA
 BEGIN
-    DECLARE v_now BIGINT DEFAULT now_ms();
-    DECLARE v_there INT;
-    SELECT COUNT(*) INTO v_there FROM month WHERE month = in_month AND from_ms <= v_now;
-    RETURN in_month = 0 OR v_there = 1;
+    DECLARE v_closed INT;
+    SELECT COUNT(*) INTO v_closed FROM month WHERE month = in_month AND closed_ms IS NOT NULL;
+    RETURN in_month = 0 OR v_closed = 1;
 END;
 
 -- ---------------------------------------------------------------- the verbs
@@ -362,7 +362,7 @@ END;
 
 -- A correction of what is free: up (not when it is closed or its term is over) or, below 0, down; names the
 -- job and the month corrected, or 0. outcome: done | same | other_content | no_allocation | no_job (of
--- another allocation) | closed | too_little | too_much | wrong_month.
+-- another allocation) | closed | too_little | too_much | wrong_month (it is not closed).
 CREATE PROCEDURE posting_adjust(IN in_actor VARCHAR(64), IN in_origin VARCHAR(64),
                                 IN in_reason VARCHAR(200),
                                 IN in_key VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin,
@@ -452,17 +452,20 @@ post: BEGIN
 END;
 
 -- How much a member may use of an allocation, of the jobs placed from now on: in_gpums is the limit, -1
--- lifts it. What the share's jobs hold and used counts; the rest is free. outcome: done | same |
--- other_content | no_allocation | no_person (or no member) | closed | too_little | nothing (lifted: there
--- is none) | too_much.
+-- lifts it. What the share's jobs hold and used counts; the rest is free. in_prover: the person in whose
+-- name it is posted, and who must run the allocation's project (0004_people) at this moment; NULL: an
+-- administrator posts. outcome: done | same | other_content | not_there (the prover may not) |
+-- no_allocation | no_person (or no member) | closed | too_little | nothing (lifted: there is none) |
+-- too_much.
 CREATE PROCEDURE posting_share(IN in_actor VARCHAR(64), IN in_origin VARCHAR(64),
                                IN in_reason VARCHAR(200),
                                IN in_key VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin,
                                IN in_dry BOOLEAN, IN in_allocation INT UNSIGNED,
-                               IN in_person INT UNSIGNED, IN in_gpums BIGINT)
+                               IN in_person INT UNSIGNED, IN in_gpums BIGINT,
+                               IN in_prover INT UNSIGNED)
 MODIFIES SQL DATA
 post: BEGIN
-    DECLARE v_budget, v_share INT UNSIGNED DEFAULT NULL;
+    DECLARE v_budget, v_share, v_project INT UNSIGNED DEFAULT NULL;
     DECLARE v_all, v_delta BIGINT;
     DECLARE v_free, v_spent BIGINT DEFAULT 0;
     DECLARE v_member INT;
@@ -489,9 +492,11 @@ post: BEGIN
     SELECT id, free, held + used, is_lifted INTO v_share, v_free, v_spent, v_lifted
     FROM budget WHERE allocation_id = in_allocation AND person_id = in_person FOR UPDATE;
     CALL posting_fresh(in_key);
-    SELECT COUNT(*) INTO v_member FROM allocation a JOIN member m ON m.project_id = a.project_id
-    WHERE a.id = in_allocation AND m.person_id = in_person;
-    SET v_refusal = CASE WHEN v_state = 'none' THEN 'no_allocation'
+    SELECT project_id INTO v_project FROM allocation WHERE id = in_allocation;
+    SELECT COUNT(*) INTO v_member FROM member WHERE project_id = v_project AND person_id = in_person;
+    SET v_refusal = CASE WHEN in_prover IS NOT NULL AND NOT people_run_project(in_prover, v_project)
+                              THEN 'not_there' -- here: his role may have gone while we waited for the locks
+                         WHEN v_state = 'none' THEN 'no_allocation'
                          WHEN in_gpums < 0 AND v_lifted THEN 'nothing'
                          WHEN in_gpums >= 0 AND v_member = 0 THEN 'no_person'
                          WHEN in_gpums >= 0 AND v_state != 'open' THEN 'closed'

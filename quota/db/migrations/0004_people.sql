@@ -120,8 +120,9 @@ change_it: BEGIN
     SELECT v_outcome AS outcome, in_person AS number;
 END;
 
--- How much a member may use of an allocation of the project (0003, posting_share): proves the role, then
--- posts. outcome: not_there, or that of posting_share, whose row this answers with.
+-- How much a member may use of an allocation of the project (0003, posting_share, which proves the role in
+-- its own transaction). outcome: that of posting_share, whose row this answers with; not_there also when
+-- the allocation is another project's.
 CREATE PROCEDURE member_share(IN in_actor INT UNSIGNED, IN in_origin VARCHAR(64),
                               IN in_reason VARCHAR(200),
                               IN in_key CHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
@@ -132,9 +133,9 @@ BEGIN
     DECLARE v_project INT UNSIGNED DEFAULT NULL;
     SELECT a.project_id INTO v_project FROM project p JOIN allocation a ON a.project_id = p.id
     WHERE p.name = in_project AND a.id = in_allocation;
-    IF people_run_project(in_actor, v_project) THEN
+    IF v_project IS NOT NULL THEN
         CALL posting_share(people_actor(in_actor), in_origin, in_reason, CONCAT('p', in_actor, '.', in_key),
-                           FALSE, in_allocation, in_person, in_gpums);
+                           FALSE, in_allocation, in_person, in_gpums, in_actor);
     ELSE
         SELECT 'not_there' AS outcome, in_person AS number;
     END IF;
@@ -143,7 +144,8 @@ END;
 -- ---------------------------------------------------------------- requests
 
 -- A person asks: to join a project, for a new project, for more GPU-hours of his project. Whether a
--- project exists is not told. outcome: done | same | other_content | not_there (nobody) | asked (is open
+-- project exists is not told. A name that no project can have is an error: the portal's forms let none
+-- through. outcome: done | same | other_content | not_there (nobody) | asked (is open
 -- already) | too_many | is_member | not_pi.
 CREATE PROCEDURE user_request_add(IN in_actor INT UNSIGNED, IN in_origin VARCHAR(64),
                                   IN in_key CHAR(32) CHARACTER SET ascii COLLATE ascii_bin,
@@ -173,6 +175,9 @@ ask: BEGIN
         ROLLBACK;
         RESIGNAL;
     END;
+    IF in_project NOT REGEXP '^[a-z0-9][a-z0-9-]{0,31}\\z' THEN
+        SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no project can have this name';
+    END IF;
     START TRANSACTION;
     -- locked: what one person asks comes one after the other, so that the count holds
     SELECT id INTO v_person FROM person WHERE id = in_actor AND state = 'active' FOR UPDATE;

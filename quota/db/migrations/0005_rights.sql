@@ -45,6 +45,7 @@ INSERT INTO account_right VALUES
     ('runner', 'EXECUTE ON PROCEDURE attempt_refund'),
     ('runner', 'EXECUTE ON PROCEDURE job_finish'),
     ('runner', 'EXECUTE ON PROCEDURE job_settle'),
+    ('runner', 'EXECUTE ON PROCEDURE job_settle_many'),
     ('runner', 'EXECUTE ON PROCEDURE allocation_expire'),
     ('runner', 'EXECUTE ON PROCEDURE audit_seal'),
     ('runner', 'EXECUTE ON FUNCTION now_ms'),
