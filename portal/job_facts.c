@@ -26,6 +26,7 @@ static const char *cause_text(struct arena *a, const struct attempt_row *t)
         {"", "running"},
         {"limit", "time limit"},
         {"not_started", "could not be started"},
+        {"withdrawn", "not begun: tried again later"},
     };
     const char *text = NULL;
     bool is_own = strcmp(t->cause, "natural") == 0 || strcmp(t->cause, "exit") == 0;

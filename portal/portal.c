@@ -132,7 +132,7 @@ static int probe_database(struct portal *p, struct err *e)
 static void start_pools(struct portal *p)
 {
     struct work_local local = {worker_open, worker_close, p};
-    p->placing = work_line_new(place_run_many);
+    p->placing = work_line_new(place_run_many, PLACE_AT_ONCE);
     p->db = work_pool_new(p->loop, (int)p->conf.workers, DB_QUEUE_MAX, &local);
     p->disk = work_pool_new(p->loop, DISK_THREADS, DISK_QUEUE_MAX, NULL);
     while (directories_at(p->directories, p->ldap_count))

@@ -37,7 +37,11 @@ struct place_ask {
     const struct spec *spec;
 };
 
-enum { PLACE_TEXT_MAX = 500, PLACE_MANY_MAX = 64 };
+enum {
+    PLACE_TEXT_MAX = 500,
+    PLACE_MANY_MAX = 64,
+    PLACE_AT_ONCE = 2 /* batches beside each other: one computes while the other is written */
+};
 
 struct place_result {
     enum place_answer answer;

@@ -67,6 +67,16 @@ def add(accounts):
                              f"{a.uid}")
 
 
+def add_hosts(hosts):
+    """Other names for this machine: of nodes that are all here, and that jobs look for."""
+    if not is_inside:
+        raise RuntimeError("names.add_hosts() before names.enter() would change the machine's")
+    there = read(HOSTS).split()
+    for host in hosts:
+        if host not in there:
+            append(HOSTS, f"127.0.0.1 {host}\n")
+
+
 def accounts_of(site):
     """Everybody whom a running site has given an account: those who have logged in once."""
     rows = site.sql("SELECT unix_name, uid, gid FROM account ORDER BY uid")

@@ -191,13 +191,19 @@ class Slurm:
         return done.stdout
 
     def add_account(self, *accounts):
-        self.ok("sacctmgr", "-i", "-Q", "add", "account", ",".join(accounts),
-                f"Cluster={self.cluster}", "Description=project", "Organization=site")
+        self._add("account", ",".join(accounts), "Description=project", "Organization=site")
 
     def add_user(self, *users, account=None):
         """People whom the machine knows get jobs charged to `account`, the first by default."""
-        self.ok("sacctmgr", "-i", "-Q", "add", "user", ",".join(users),
-                f"Cluster={self.cluster}", f"Account={account or self.accounts[0]}")
+        self._add("user", ",".join(users), f"Account={account or self.accounts[0]}")
+
+    def _add(self, *what):
+        """Who is there already stays."""
+        command = ["sacctmgr", "-i", "-Q", "add", *what, f"Cluster={self.cluster}"]
+        done = self.run(*command)
+        if done.returncode and "Nothing new added" not in done.stdout + done.stderr:
+            raise SlurmError(f"{' '.join(command)}: exit {done.returncode}: "
+                             f"{(done.stderr or done.stdout).strip()}")
 
     def state_of(self, node):
         """One word, with Slurm's mark behind it: "idle", "down*"; "" when slurmctld is

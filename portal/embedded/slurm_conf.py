@@ -11,6 +11,7 @@ NEEDED = {
     "AccountingStorageType": "accounting_storage/slurmdbd",
     "AccountingStoreFlags": "job_comment",  # there our token is found again
     "AccountingStorageEnforce": "associations,limits,qos",
+    "EnforcePartLimits": "ALL",  # what the partition never takes is refused, not queued
     "GresTypes": "gpu",
     "SelectType": "select/cons_tres",
     "SelectTypeParameters": "CR_Core_Memory",

@@ -42,7 +42,8 @@ class Stack(Layout):
         if self.executor == "slurm":
             self.slurm = Slurm(self.folder / "slurm", self.database, gpus=self.gpus,
                                gpu_type=self.gpu_type)
-        self.children = {}  # name: Popen, of our daemons
+        self.children = {}      # name: Popen, of our daemons
+        self.environments = {}  # name: what a daemon finds in its environment besides
         self.url = ""
         self._lock = None
 
@@ -158,13 +159,15 @@ class Stack(Layout):
                 **{n: os.environ[n] for n in names if n in os.environ}}
 
     def name_people(self):
-        """Makes everybody who has logged in known to Slurm."""
+        """Makes everybody who has logged in known to Slurm; without root all are one user."""
         if not self.slurm:
             return
+        if not self.is_root:
+            self.slurm.add_user(self.slurm.user)
+            return
         accounts = names.accounts_of(self)
-        if self.is_root:
-            names.add(accounts)
-            self.slurm.add_user(*[a.name for a in accounts])
+        names.add(accounts)
+        self.slurm.add_user(*[a.name for a in accounts])
 
     # ---- starting
 
@@ -191,6 +194,8 @@ class Stack(Layout):
             return
         if self.is_root:  # its clients want a name for whoever asks
             names.enter([names.Account("firefly-runner", RUNNER_UID)])
+            names.add_hosts(self.slurm.nodes)
+            names.add(names.accounts_of(self))  # whom slurmctld finds no uid for it forgets
         self.slurm.start()
 
     def _start_agent(self):
@@ -225,8 +230,9 @@ class Stack(Layout):
         args = ["--config", self.conf]
         # their sockets' groups
         groups = [DATABASE_GID, self.runner_uid] if uid is not None else []
+        environment = {**self.environment, **self.environments.get(name, {})}
         child = process.start([self.program(program), *args], self.folder / f"log/{name}.log",
-                              uid, groups, self.environment)
+                              uid, groups, environment)
         self.children[name] = child
         try:
             process.wait_until(is_ready, READY_S, child, name)

@@ -313,6 +313,18 @@ int conf_apply(struct conf *c, const char *section, const char *name,
     return r;
 }
 
+const char *conf_text(const struct conf *c, const char *section, const char *name,
+                      const char *key)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        const struct entry *e = &c->entries[i];
+        if (e->key && !strcmp(e->section, section) && !strcmp(e->name, name ? name : "") &&
+            !strcmp(e->key, key))
+            return e->value;
+    }
+    return NULL;
+}
+
 const char *conf_name(const struct conf *c, const char *section, size_t index)
 {
     for (size_t i = 0; i < c->count; i++) {

@@ -60,6 +60,11 @@ void conf_free(struct conf *c);
 int conf_apply(struct conf *c, const char *section, const char *name,
                const struct conf_key *keys, size_t count, void *out, struct err *e);
 
+/* One value as it stands in a section that another program reads, unchecked; NULL: it does not
+ * stand there. `name` may be NULL. */
+const char *conf_text(const struct conf *c, const char *section, const char *name,
+                      const char *key);
+
 /* The names of the sections [section NAME], in the order of the file; NULL past the last. */
 const char *conf_name(const struct conf *c, const char *section, size_t index);
 

@@ -256,15 +256,16 @@ struct work_line {
     pthread_mutex_t mutex;
     struct passer *first, **last;
     work_many_fn *run;
-    bool is_running;
+    int at_once, running;
 };
 
-struct work_line *work_line_new(work_many_fn *run)
+struct work_line *work_line_new(work_many_fn *run, int at_once)
 {
     struct work_line *l = xnew(struct work_line);
     pthread_mutex_init(&l->mutex, NULL);
     l->last = &l->first;
     l->run = run;
+    l->at_once = at_once;
     return l;
 }
 
@@ -276,12 +277,12 @@ void work_line_free(struct work_line *l)
     free(l);
 }
 
-/* Lets the first in line begin, unless somebody is at it. */
+/* Lets the first in line begin, unless as many as may are at it. */
 static void call_next(struct work_line *l)
 {
-    if (!l->first || l->is_running)
+    if (!l->first || l->first->is_first || l->running == l->at_once)
         return;
-    l->is_running = true;
+    l->running++;
     l->first->is_first = true;
     pthread_cond_signal(&l->first->turn);
 }
@@ -305,7 +306,7 @@ static void run_line(struct work_line *l, void *local)
         passers[i]->is_done = true;
         pthread_cond_signal(&passers[i]->turn);
     }
-    l->is_running = false;
+    l->running--;
     call_next(l);
 }
 

@@ -51,13 +51,13 @@ void work_cancel(struct work *w);
 struct work *work_start_many(struct work_pool *p, work_many_fn *run, work_done_fn *done,
                              void (*drop)(void *arg), void *arg);
 
-/* The same among workers that are at something longer, of which this is one step: one of them
- * is at it at a time, and who comes meanwhile waits in line. The first in line then does it for
- * all who wait, at most WORK_MANY_MAX, with its own `local`.
+/* The same among workers that are at something longer, of which this is one step: at_once of
+ * them are at it at a time, and who comes meanwhile waits in line. The first in line then does it
+ * for all who wait, at most WORK_MANY_MAX, with its own `local`.
  *
  * work_line_pass() blocks until `arg` was among the args of one `run`, on this thread or on
  * another's. work_line_free(): when nobody is in it. */
-struct work_line *work_line_new(work_many_fn *run);
+struct work_line *work_line_new(work_many_fn *run, int at_once);
 void work_line_pass(struct work_line *l, void *local, void *arg);
 void work_line_free(struct work_line *l);
 

@@ -16,10 +16,13 @@ static int64_t later(int64_t a, int64_t b)
  */
 static const char *cause_of(const struct live *job, const struct exec_status *exec)
 {
-    if (exec->state != EXEC_OVER)
+    const char *cause = exec->cause;
+    bool is_outside = !strcmp(cause, "outside");
+    if (exec->state != EXEC_OVER && !(exec->state == EXEC_NEVER_RAN && is_outside))
         return "lost";
-    return !strcmp(exec->cause, "cancelled") && *job->cancel_cause ? job->cancel_cause
-                                                                   : exec->cause;
+    if (is_outside && job->is_cancelled) /* by an earlier runnerd, for the same wish */
+        cause = "cancelled";
+    return !strcmp(cause, "cancelled") && *job->cancel_cause ? job->cancel_cause : cause;
 }
 
 /* The event that ends the job, and the sentence of how. */
@@ -33,7 +36,8 @@ static void put_last(struct journal_op *op, const char *cause, int64_t exit_code
 void ends_attempt(struct journal_op *op, const struct live *job, const struct exec_status *exec)
 {
     const struct live_attempt *a = &job->attempt;
-    bool is_known = exec->state == EXEC_OVER || exec->state == EXEC_LOST;
+    bool is_known =
+        exec->state == EXEC_OVER || exec->state == EXEC_LOST || exec->state == EXEC_NEVER_RAN;
     op->run_ms = later(a->metered_ms, is_known ? exec->run_ms : 0);
     op->at_ms = later(a->started_ms, later(a->metered_at_ms, is_known ? exec->ended_ms : 0));
     op->limit_ms = job->time_limit_ms;

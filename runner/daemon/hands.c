@@ -14,14 +14,22 @@
 #include "runner/daemon/step.h"
 #include "runner/daemon/supervisor.h"
 
-enum { RETRY_MS = 1000, WITHDRAWN_MS = 60000, OVERDUE_MS = 60000, UNREADABLE_MAX = 3 };
+enum {
+    RETRY_MS = 1000,
+    WITHDRAWN_MS = 60000,
+    TROUBLE_MS = 10000, /* doubled each time, up to 32 times that */
+    OVERDUE_MS = 60000,
+    UNREADABLE_MAX = 3
+};
 
 static void on_written(struct journal_op *op);
 static void launch(struct supervisor *s, struct live *job, const char *spec);
+static void ask_stop(struct supervisor *s, struct live *job);
 
 /* Whose operation it is: found again by number when the answer comes. */
 struct owner {
-    struct owner *next;
+    struct owner *next,
+        **from; /* what points to it: the oldest, far behind, is answered first */
     struct supervisor *s;
     int64_t generation, job;
 };
@@ -29,17 +37,22 @@ struct owner {
 static struct owner *owner_new(struct supervisor *s, const struct live *job)
 {
     struct owner *o = xnew(struct owner);
-    *o = (struct owner){.next = s->owners, .s = s, .generation = s->generation, .job = job->id};
+    *o = (struct owner){.next = s->owners,
+                        .from = &s->owners,
+                        .s = s,
+                        .generation = s->generation,
+                        .job = job->id};
+    if (o->next)
+        o->next->from = &o->next;
     s->owners = o;
     return o;
 }
 
 static void owner_free(struct owner *o)
 {
-    struct owner **p = &o->s->owners;
-    while (*p != o)
-        p = &(*p)->next;
-    *p = o->next;
+    *o->from = o->next;
+    if (o->next)
+        o->next->from = o->from;
     free(o);
 }
 
@@ -108,6 +121,12 @@ static void note_failure(const struct supervisor *s, struct live *job, int statu
               (long long)job->id, why->text);
 }
 
+/* Of the attempt's run time. */
+static int64_t limit_of(const struct live *job)
+{
+    return job->time_limit_ms - job->spent_ms;
+}
+
 /* ---- answers of the executor */
 
 static void on_launched(const struct exec_answer *answer, void *arg)
@@ -124,6 +143,9 @@ static void on_launched(const struct exec_answer *answer, void *arg)
         try_again(s, job, "start", &answer->why);
         job->trouble = answer->why;
     }
+    if (answer->status < 0 && answer->is_refused && !answer->is_fault)
+        job->attempt.troubles++;
+    supervisor_start_more(s);
     hands_advance(s, job);
 }
 
@@ -152,6 +174,10 @@ static void on_limited(const struct exec_answer *answer, void *arg)
         return;
     job->is_asking = false;
     job->attempt.is_ending = answer->status == -EALREADY;
+    if (answer->status == -EPERM) {
+        job->attempt.refused_limit_ms = limit_of(job);
+        job->trouble = answer->why;
+    }
     if (answer->status < 0)
         try_again(s, job, "new limit", &answer->why);
     supervisor_knock(s); /* whoever asked for it waits for an answer */
@@ -167,6 +193,8 @@ static void on_forgotten(const struct exec_answer *answer, void *arg)
     job->is_asking = false;
     if (answer->status < 0 && answer->status != -ENOENT) {
         try_again(s, job, "clean", &answer->why);
+        if (answer->status == -EBUSY && job_state_is_final(job->state))
+            ask_stop(s, job); /* it was given up for lost, and runs */
         return;
     }
     if (job_state_is_final(job->state))
@@ -190,7 +218,7 @@ static void launch(struct supervisor *s, struct live *job, const char *spec)
                            .gpu_type = job->gpu_type,
                            .cpus = job->cpus,
                            .memory_bytes = job->memory_bytes,
-                           .limit_ms = job->time_limit_ms - job->spent_ms,
+                           .limit_ms = limit_of(job),
                            .grace_ms = s->conf.grace_ms,
                            .log_max = s->conf.log_max_bytes,
                            .resume = job->attempt.no > 1 && job->spent_ms > 0,
@@ -205,6 +233,7 @@ static void launch(struct supervisor *s, struct live *job, const char *spec)
 /* After a restart the request is read again before the attempt is launched again. */
 static void relaunch(struct supervisor *s, struct live *job)
 {
+    FP("relaunch.asking");
     ask_store(s, job, op_new(s, job, JOURNAL_READ, JOB_EVENTS));
 }
 
@@ -213,19 +242,24 @@ static void write_started(struct supervisor *s, struct live *job,
 {
     struct journal_op *op = op_new(s, job, JOURNAL_MOVE, EVENT_STARTED);
     op->at_ms = exec->started_ms;
+    FP("started.asking");
     ask_store(s, job, op);
 }
 
-/* Withdrawn for lack of room it is tried again, as often as it takes; otherwise this counts. */
+/* Withdrawn for lack of room, or kept out by something that passes, it is tried again, as
+ * often as it takes; otherwise this counts. */
 static void write_not_started(struct supervisor *s, struct live *job,
                               const struct exec_status *exec)
 {
-    struct journal_op *op = op_new(s, job, JOURNAL_MOVE, EVENT_NOT_STARTED);
-    const char *cause = exec->is_withdrawn ? "withdrawn" : "not_started";
+    bool is_trouble =
+        !job->is_fault && !job->is_cancelled && job->attempt.troubles >= STEP_TROUBLES_MAX;
+    bool is_withdrawn = exec->is_withdrawn || is_trouble;
+    struct journal_op *op =
+        op_new(s, job, JOURNAL_MOVE, is_withdrawn ? EVENT_WITHDRAWN : EVENT_NOT_STARTED);
     if (exec->note[0])
         err_set(&job->trouble, -EAGAIN, "%s", exec->note);
-    snprintf(op->cause, sizeof(op->cause), "%s", cause);
     snprintf(op->note, sizeof(op->note), "%.480s", job->trouble.text);
+    FP("not_started.asking");
     ask_store(s, job, op);
 }
 
@@ -233,6 +267,7 @@ static void write_end(struct supervisor *s, struct live *job, const struct exec_
 {
     struct journal_op *op = op_new(s, job, JOURNAL_END, EVENT_ENDED);
     ends_attempt(op, job, exec);
+    FP("end.asking");
     ask_store(s, job, op);
 }
 
@@ -240,6 +275,7 @@ static void write_charge(struct supervisor *s, struct live *job)
 {
     struct journal_op *op = op_new(s, job, JOURNAL_CHARGE, JOB_EVENTS);
     ends_month(op, job, s->month_began_ms);
+    FP("charge.asking");
     ask_store(s, job, op);
 }
 
@@ -248,6 +284,7 @@ static void write_finish(struct supervisor *s, struct live *job)
     struct journal_op *op = op_new(s, job, JOURNAL_FINISH, JOB_EVENTS);
     ends_job(op, job);
     op->attempt = 0;
+    FP("finish.asking");
     ask_store(s, job, op);
 }
 
@@ -263,6 +300,7 @@ static void give_up(struct supervisor *s, struct live *job)
     else
         snprintf(op->note, 200, "%.199s",
                  job->cancel_note[0] ? job->cancel_note : "cancelled while it waited");
+    FP("give_up.asking");
     ask_store(s, job, op);
 }
 
@@ -287,19 +325,30 @@ static void apply_end(struct live *job, const struct journal_op *op)
     say_end(job, op->last_note);
 }
 
-static void apply_not_started(const struct supervisor *s, struct live *job,
-                              const struct journal_op *op)
+/* Lack of room takes its time; what is out of order is tried again sooner, at first. */
+static int64_t patience_ms(struct live *job)
 {
-    bool is_withdrawn = !strcmp(op->cause, "withdrawn");
+    if (job->attempt.troubles == 0)
+        return WITHDRAWN_MS;
+    job->withdrawals += job->withdrawals < 6;
+    return (int64_t)TROUBLE_MS << (job->withdrawals - 1);
+}
+
+static void apply_withdrawn(const struct supervisor *s, struct live *job)
+{
     job->is_refused = false;
     job->is_stopped = false;
-    job->retry_at_ms = mono_now(s) + (is_withdrawn ? WITHDRAWN_MS : RETRY_MS);
-    if (is_withdrawn) {
-        log_info("job %lld: withdrawn, and tried again later: %s", (long long)job->id,
-                 job->trouble.text);
-        return;
-    }
+    job->start_at_ms = mono_now(s) + patience_ms(job);
+    log_info("job %lld: withdrawn, and tried again later: %s", (long long)job->id,
+             job->trouble.text);
+}
+
+static void apply_not_started(const struct supervisor *s, struct live *job)
+{
+    job->is_refused = false;
+    job->is_stopped = false;
     job->refusals++;
+    job->retry_at_ms = mono_now(s) + RETRY_MS;
     log_warning("job %lld: not started (%d of %d): %s", (long long)job->id, job->refusals,
                 STEP_REFUSALS_MAX, job->trouble.text);
 }
@@ -309,25 +358,35 @@ static void apply(const struct supervisor *s, struct live *job, const struct jou
     if (op->kind == JOURNAL_READ)
         return;
     if (op->kind == JOURNAL_CHARGE) {
+        FP("charge.written");
         job->attempt.charged_until_ms = op->month_began_ms;
         return;
     }
     job->seq = op->seq;
     job->state = op->state;
+    job->reason[0] = '\0'; /* each move clears it in the database */
     switch (op->event) {
     case EVENT_ATTEMPT:
+        FP("attempt.written");
         job->attempt.id = op->attempt;
         job->attempt.no = op->attempt_no;
         job->attempt.weight_permille = op->weight_permille;
         break;
     case EVENT_STARTED:
+        FP("started.written");
         job->attempt.started_ms = op->at_ms;
+        job->withdrawals = 0;
         log_info("job %lld: runs, %lld GPUs", (long long)job->id, (long long)job->attempt.gpus);
         break;
     case EVENT_NOT_STARTED:
-        apply_not_started(s, job, op);
+        FP("not_started.written");
+        apply_not_started(s, job);
+        break;
+    case EVENT_WITHDRAWN:
+        apply_withdrawn(s, job);
         break;
     case EVENT_ENDED:
+        FP("end.written");
         apply_end(job, op);
         break;
     case EVENT_COMPLETED:
@@ -340,6 +399,7 @@ static void apply(const struct supervisor *s, struct live *job, const struct jou
     case EVENT_SUSPENDED:
     case EVENT_RETRY:
     case JOB_EVENTS:
+        FP("finish.written");
         say_end(job, op->note);
         break;
     }
@@ -357,6 +417,7 @@ static void go_on(struct supervisor *s, struct live *job, const struct journal_o
 {
     job->is_busy = false;
     apply(s, job, op);
+    FP("store.applied");
     if (op->event == EVENT_ATTEMPT && job->is_cancelled)
         job->is_refused = true; /* nobody was asked: nothing runs */
     else if (op->spec)
@@ -402,13 +463,14 @@ static void forget(struct supervisor *s, struct live *job)
 }
 
 /* What the executor knows of the attempt, and what it metered last. A record that stays
- * unreadable is as good as none: the attempt is lost. False: look again later. */
+ * unreadable is as good as none: the attempt is lost, unless a start of it may still be on its
+ * way. False: look again later. */
 static bool look_at(struct supervisor *s, struct live *job, struct exec_status *out)
 {
     struct err why;
     struct live_attempt *a = &job->attempt;
     int r = s->world.executor->ops->poll(s->world.executor, a->token, out, &why);
-    if (r < 0 && ++a->unreadable < UNREADABLE_MAX) {
+    if (r < 0 && (job->is_asking || ++a->unreadable < UNREADABLE_MAX)) {
         try_again(s, job, "its record", &why);
         return false;
     }
@@ -437,7 +499,7 @@ static void ask_stop(struct supervisor *s, struct live *job)
 
 static void ask_limit(struct supervisor *s, struct live *job)
 {
-    int64_t limit_ms = job->time_limit_ms - job->spent_ms;
+    int64_t limit_ms = limit_of(job);
     log_info("job %lld: its attempt may run %lld s", (long long)job->id,
              (long long)(limit_ms / 1000));
     job->is_asking = true;
@@ -449,11 +511,12 @@ static void ask_limit(struct supervisor *s, struct live *job)
 /* False: nothing can be decided now. */
 static bool read_facts(struct supervisor *s, struct live *job, struct step_facts *f)
 {
-    int64_t limit_ms = job->time_limit_ms - job->spent_ms;
+    int64_t limit_ms = limit_of(job);
     *f = (struct step_facts){.state = job->state,
                              .is_asking = job->is_asking,
                              .is_refused = job->is_refused,
                              .is_fault = job->is_fault,
+                             .troubles = job->attempt.troubles,
                              .is_cancelled = job->is_cancelled,
                              .is_stopped = job->is_stopped,
                              .is_damaged = job->is_damaged,
@@ -463,7 +526,7 @@ static bool read_facts(struct supervisor *s, struct live *job, struct step_facts
     f->is_overdue = f->exec.state == EXEC_RUNNING &&
                     f->exec.run_ms > limit_ms + s->conf.grace_ms + OVERDUE_MS;
     f->has_old_limit = f->exec.limit_ms > 0 && limit_ms > 0 && f->exec.limit_ms != limit_ms &&
-                       !job->attempt.is_ending;
+                       limit_ms != job->attempt.refused_limit_ms && !job->attempt.is_ending;
     f->is_month_due = ends_month_is_due(job, s->month_began_ms);
     return true;
 }
@@ -553,5 +616,6 @@ void hands_start(struct supervisor *s, struct live *job, const struct plan_snaps
     op->executor = s->world.executor->ops->name;
     op->gpus = a->gpus;
     op->weight_permille = job->weight_permille;
+    FP("attempt.asking");
     ask_store(s, job, op);
 }

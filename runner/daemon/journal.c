@@ -308,7 +308,7 @@ static bool settle_together(struct db *db, struct journal_op *const *ops,
 
 void journal_run_ends(struct db *db, struct journal_op *const *ops, size_t count)
 {
-    struct journal_op *settling[SETTLE_MANY_MAX];
+    struct journal_op *settling[SETTLE_MANY_MAX] = {NULL};
     struct ending *ends = xnew_array(struct ending, count);
     size_t n = 0;
     for (size_t i = 0; i < count; i++) {

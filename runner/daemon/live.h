@@ -27,8 +27,10 @@ struct live_attempt {
     char executor[17];
     struct exec_place place;
     int64_t gpus, weight_permille, created_ms, started_ms;
-    int64_t limit_ms; /* of its run time, as last seen in the executor; 0: not known */
-    bool is_ending;   /* its supervisor takes no other limit any more */
+    int64_t limit_ms;         /* of its run time, as last seen in the executor; 0: not known */
+    bool is_ending;           /* its supervisor takes no other limit any more */
+    int64_t refused_limit_ms; /* the executor refused this one for good; 0: none */
+    int troubles;             /* starts refused in a row, for no fault of the job's */
     char cause[32];
     int exit_code, signal_no;
     int64_t metered_ms, metered_at_ms; /* run time, at the wall clock of that heartbeat */
@@ -58,8 +60,9 @@ struct live {
     bool is_reconciled;    /* … and was tried again, because somebody asked for it */
     char cancel_cause[17]; /* of a cancel by the site: maintenance, node_fault; or "" */
     char cancel_note[200]; /* the outcome, if it is cancelled while it waits; or "" */
-    int refusals;
-    int64_t retry_at_ms; /* not started again before this (monotonic clock) */
+    int refusals, withdrawals;
+    int64_t retry_at_ms; /* no step is taken before this (monotonic clock) */
+    int64_t start_at_ms; /* and it is not started before that: it was withdrawn */
     struct err trouble;  /* the last refusal's sentence, or why it is left alone */
     struct trouble told; /* of what is tried again each second */
 };

@@ -15,8 +15,9 @@ static enum step next_starting(const struct step_facts *f)
     case EXEC_OVER:
     case EXEC_LOST:
         return STEP_STARTED;
-    case EXEC_NEVER_RAN:
-        return STEP_NOT_STARTED;
+    case EXEC_NEVER_RAN: /* somebody ended it outside: it is not to be tried again */
+        return !f->exec.is_withdrawn && !strcmp(f->exec.cause, "outside") ? STEP_END
+                                                                          : STEP_NOT_STARTED;
     case EXEC_STARTING: /* it may wait in a queue of the executor's own */
         return f->is_cancelled && !f->is_asking && !f->is_stopped ? STEP_STOP : STEP_NONE;
     case EXEC_UNKNOWN:
@@ -28,7 +29,7 @@ static enum step next_starting(const struct step_facts *f)
         return STEP_NONE;
     /* Only the executor's word is good enough to say that nothing runs: an answer may have been
      * lost. */
-    if (f->is_refused && (f->is_fault || f->is_cancelled))
+    if (f->is_refused && (f->is_fault || f->is_cancelled || f->troubles >= STEP_TROUBLES_MAX))
         return STEP_NOT_STARTED;
     return STEP_LAUNCH;
 }

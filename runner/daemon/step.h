@@ -32,6 +32,7 @@ struct step_facts {
     bool is_asking;          /* a start or stop is on its way to the executor */
     bool is_refused;         /* the executor said that nothing runs … */
     bool is_fault;           /* … for a reason of the job's own */
+    int troubles;            /* … for another one: how often in a row, for this attempt */
     bool is_cancelled;       /* somebody asked for the job's end */
     bool is_overdue;         /* it runs long past its limit: its supervisor sleeps */
     bool is_stopped;         /* the executor was told to end it */
@@ -41,7 +42,7 @@ struct step_facts {
     int refusals;            /* starts refused so far */
 };
 
-enum { STEP_REFUSALS_MAX = 3 };
+enum { STEP_REFUSALS_MAX = 3, STEP_TROUBLES_MAX = 3 };
 
 enum step step_next(const struct step_facts *f);
 

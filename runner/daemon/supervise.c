@@ -25,14 +25,17 @@ static void on_greeting(const struct exec_greeting *g, void *arg);
 static void take_in(struct supervisor *s, struct look *l);
 static void take_rules(struct supervisor *s, struct look *l);
 static void take_requests(struct supervisor *s, const struct look *l);
+static void find_orphans(struct supervisor *s);
 static void advance_all(struct supervisor *s);
 static void plan(struct supervisor *s);
 
 void supervisor_reset(struct supervisor *s, const char *why)
 {
     log_warning("runnerd: begins anew: %s", why);
+    FP("reset");
     live_table_clear(s->jobs);
-    s->generation++; /* orphans stay: their calls are under way, and they are still to be ended */
+    orphan_drop_all(s); /* one may be another runnerd's attempt, that was not known here */
+    s->generation++;
     s->phase = PHASE_STANDBY;
     s->epoch = 0;
     s->last_id = 0;
@@ -99,6 +102,7 @@ static void look(struct supervisor *s)
 static void on_lease(struct supervisor *s, const struct look *l)
 {
     if (l->lease.is_held && s->phase == PHASE_STANDBY) {
+        FP("lease.taken");
         s->epoch = l->lease.epoch;
         s->phase = PHASE_GREETING;
         log_info("runnerd: active, epoch %lld", (long long)s->epoch);
@@ -137,6 +141,7 @@ static void on_looked(struct look *l)
         take_in(s, l);
         take_rules(s, l);
         take_requests(s, l);
+        find_orphans(s);
         advance_all(s);
         plan(s);
     }
@@ -207,18 +212,6 @@ static void on_greeting(const struct exec_greeting *g, void *arg)
 
 /* ---- what a look brought */
 
-static void find_orphan(const char *token, void *arg)
-{
-    struct supervisor *s = arg;
-    for (struct live *j = live_next(s->jobs, NULL); j; j = live_next(s->jobs, j))
-        if (!strcmp(j->attempt.token, token))
-            return;
-    for (const struct orphan *o = s->orphans; o; o = o->next)
-        if (!strcmp(o->token, token))
-            return;
-    orphan_adopt(s, token);
-}
-
 /* An attempt that is not this executor's to judge: its record is elsewhere. */
 static bool is_foreign(const struct supervisor *s, const struct live *j)
 {
@@ -243,7 +236,10 @@ static void tell_executor(const struct supervisor *s, const struct live *j)
                                .project = j->project,
                                .job = j->id,
                                .attempt = j->attempt.no,
-                               .created_ms = j->attempt.created_ms};
+                               .created_ms = j->attempt.created_ms,
+                               .nodes = j->nodes,
+                               .limit_ms = j->time_limit_ms - j->spent_ms,
+                               .grace_ms = s->conf.grace_ms};
     if (!j->attempt.id || !x->ops->adopt)
         return;
     supervise_account(&j->account, s->own_uid, &known.account);
@@ -260,7 +256,6 @@ static void take_in(struct supervisor *s, struct look *l)
     }
     if (s->phase != PHASE_LOADING)
         return;
-    struct err why;
     for (const struct live *j = live_next(s->jobs, NULL); j; j = live_next(s->jobs, j))
         if (is_foreign(s, j)) {
             s->is_unfit = true;
@@ -269,8 +264,23 @@ static void take_in(struct supervisor *s, struct look *l)
             tell_executor(s, j);
         }
     s->phase = PHASE_ACTIVE;
+    s->are_orphans_known = false;
+    FP("jobs.loaded");
     log_info("runnerd: %zu jobs in hand", live_count(s->jobs));
-    if (s->world.executor->ops->recover(s->world.executor, find_orphan, s, &why) < 0)
+}
+
+/* Asked until it is answered: what is not known of has GPUs, and nobody else would end it. */
+static void find_orphans(struct supervisor *s)
+{
+    struct err why;
+    if (s->phase != PHASE_ACTIVE || s->are_orphans_known)
+        return;
+    FP("orphan.finding");
+    int r = orphan_find_all(s, &why);
+    s->are_orphans_known = r == 0;
+    if (r == 0)
+        trouble_end(&s->recover_trouble);
+    else if (trouble_is_news(&s->recover_trouble, &why, mono_now(s)))
         log_error("runnerd: %s", why.text);
 }
 
@@ -302,6 +312,8 @@ static struct wish_facts facts_of(const struct supervisor *s, const struct look_
     f.is_begun = r->kind == WISH_RECONCILE && job->is_reconciled;
     f.has_limit = job->attempt.limit_ms == job->time_limit_ms - job->spent_ms;
     f.is_ending = job->attempt.is_ending;
+    f.is_limit_refused = job->attempt.refused_limit_ms == job->time_limit_ms - job->spent_ms;
+    f.trouble = job->trouble.text;
     f.state = job->state;
     if (r->kind == WISH_RECONCILE && job->attempt.id)
         f.exec = ask_executor(s, job);
@@ -353,6 +365,7 @@ static void take_requests(struct supervisor *s, const struct look *l)
             begin(job, r);
         if (answer == WISH_WAIT || answer == WISH_BEGIN)
             continue;
+        FP("request.answering");
         a->request = r->id;
         a->is_done = answer == WISH_DONE;
         s->answer_count++;
@@ -387,6 +400,13 @@ static bool waits(const struct live *j)
            !j->attempt.id && j->refusals < STEP_REFUSALS_MAX;
 }
 
+/* Its attempt is being written, or the executor is asked. */
+static bool is_starting(const struct live *j)
+{
+    return (j->state == JOB_QUEUED && j->attempt.token[0] && j->is_busy) ||
+           (j->state == JOB_STARTING && j->is_asking);
+}
+
 /* What the user of a job reads that is not started because its books do not balance. */
 static const char left_alone[] =
     "an administrator has to look at it first, because its books do not balance";
@@ -418,11 +438,24 @@ static void act_on(struct supervisor *s, const struct plan_snapshot *snapshot,
     for (size_t i = 0; i < p->count; i++) {
         const struct plan_decision *d = &p->decisions[i];
         struct live *job = live_find(s->jobs, snapshot->jobs[d->job].id);
-        if (!d->is_start)
+        if (!d->is_start) {
             note_reason(s, job, d->reason);
-        else if (mono_now(s) >= job->retry_at_ms)
+        } else if (s->starting >= SUPERVISOR_STARTS_MAX) {
+            s->has_held_back = true;
+        } else if (mono_now(s) >= job->retry_at_ms) {
+            s->starting++;
             hands_start(s, job, snapshot, d);
+        }
     }
+}
+
+/* Half of those under way keep store and executor busy meanwhile. */
+void supervisor_start_more(struct supervisor *s)
+{
+    s->starting -= s->starting > 0;
+    if (!s->has_held_back || s->starting > SUPERVISOR_STARTS_MAX / 2)
+        return;
+    plan(s); /* no need to ask the database first */
 }
 
 static void take_places(const struct supervisor *s, const struct live *j,
@@ -443,10 +476,10 @@ static void take_places(const struct supervisor *s, const struct live *j,
 /* While an orphan lives nobody knows which GPUs it has. */
 static void list_nodes(const struct supervisor *s, struct plan_node *out)
 {
+    bool is_known = s->is_executor_up && s->are_orphans_known && !s->orphans;
     for (size_t i = 0; i < s->node_count; i++)
-        out[i] =
-            (struct plan_node){s->nodes[i].name, s->nodes[i].gpu_type, (int)s->nodes[i].gpus, 0,
-                               s->is_executor_up && s->nodes[i].is_up && !s->orphans};
+        out[i] = (struct plan_node){s->nodes[i].name, s->nodes[i].gpu_type,
+                                    (int)s->nodes[i].gpus, 0, is_known && s->nodes[i].is_up};
 }
 
 static void plan(struct supervisor *s)
@@ -465,16 +498,22 @@ static void plan(struct supervisor *s)
     if (s->phase != PHASE_ACTIVE)
         return;
     list_nodes(s, nodes);
+    s->starting = 0;
+    s->has_held_back = false;
     for (struct live *j = live_next(s->jobs, NULL); j; j = live_next(s->jobs, j)) {
         if (holds_gpus(j)) {
             take_places(s, j, nodes);
             uses[snapshot.use_count++] = (struct cap_use){owner_of(j), j->attempt.gpus};
         }
+        s->starting += is_starting(j);
         if (j->is_damaged && j->state == JOB_QUEUED)
             note_reason(s, j, left_alone);
-        if (waits(j))
+        if (waits(j) && mono_now(s) < j->start_at_ms)
+            note_reason(s, j, j->trouble.text); /* it takes nobody's place meanwhile */
+        else if (waits(j))
             jobs[snapshot.job_count++] = as_plan_job(j);
     }
+    FP("plan.making");
     plan_make(&snapshot, &p);
     act_on(s, &snapshot, &p);
     plan_done(&p);
@@ -501,6 +540,8 @@ void supervisor_free(struct supervisor *s)
     hands_done(s);
     while (s->orphans)
         orphan_free(s->orphans);
+    while (s->dropped)
+        orphan_free(s->dropped);
     live_table_free(s->jobs);
     free(s->nodes);
     free(s->rules);

@@ -11,7 +11,7 @@
 enum phase { PHASE_STANDBY, PHASE_GREETING, PHASE_LOADING, PHASE_ACTIVE };
 
 struct orphan {
-    struct orphan *next;
+    struct orphan *next, **list; /* the head of the one that it is in */
     struct supervisor *supervisor;
     char token[SPOOL_TOKEN_MAX + 1];
     bool is_asking, is_running;
@@ -29,7 +29,9 @@ struct supervisor {
     struct trouble look_trouble;
 
     struct live_table *jobs;
-    struct orphan *orphans;
+    struct orphan *orphans, *dropped; /* dropped: waits for an answer alone */
+    bool are_orphans_known;           /* the executor has said what else it has */
+    struct trouble recover_trouble;
     struct owner *owners;   /* of the operations under way; hands.c's */
     int64_t last_id;        /* the largest number seen */
     int64_t month_began_ms; /* the month that goes on; books.c says when there is another */
@@ -39,6 +41,8 @@ struct supervisor {
     size_t wait_count;
     struct look_answer answers[LOOK_ANSWERS_MAX];
     size_t answer_count;
+    size_t starting;    /* starts under way, as of the last plan; less those answered since */
+    bool has_held_back; /* that plan had more of them */
 
     bool is_greeting, is_executor_up, is_unfit;
     struct err executor_trouble; /* as last logged */
@@ -64,6 +68,13 @@ void supervisor_reset(struct supervisor *s, const char *why);
 /* Asks step_next() for the job and does it; removes the job when nothing is left to do. */
 void hands_advance(struct supervisor *s, struct live *job);
 
+/* As many starts are under way at once: what ends in the meantime is written between them, and
+ * not after all of them. */
+enum { SUPERVISOR_STARTS_MAX = 32 };
+
+/* One of them was answered: with enough room for more, those held back come. */
+void supervisor_start_more(struct supervisor *s);
+
 /* Writes the attempt for a plan's decision, and launches. */
 void hands_start(struct supervisor *s, struct live *job, const struct plan_snapshot *snapshot,
                  const struct plan_decision *d);
@@ -73,8 +84,10 @@ void hands_done(struct supervisor *s);
 
 /* An entry of the executor that no live job has is ended and removed, however long it takes;
  * until then nothing new is started, because nobody knows which GPUs it has. */
-void orphan_adopt(struct supervisor *s, const char *token);
+int orphan_find_all(struct supervisor *s, struct err *e); /* <0: ask again */
 void orphan_end_all(struct supervisor *s);
+/* Forgets them all: what was known when they were found may have been old. */
+void orphan_drop_all(struct supervisor *s);
 void orphan_free(struct orphan *o);
 
 #endif

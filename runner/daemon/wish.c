@@ -36,6 +36,13 @@ static enum wish_answer extend(const struct wish_facts *f, char *note)
         return say(WISH_REFUSED, "it was ending already: what is not used is released", note);
     if (f->has_limit)
         return say(WISH_DONE, "it runs on, with the new time limit", note);
+    if (f->is_limit_refused) {
+        snprintf(note, WISH_NOTE_MAX + 1,
+                 "it keeps its old limit, what is not used is released: "
+                 "%.130s",
+                 f->trouble);
+        return WISH_REFUSED;
+    }
     return WISH_WAIT;
 }
 

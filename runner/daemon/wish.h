@@ -36,6 +36,8 @@ struct wish_facts {
     bool is_begun;   /* this kind of request was begun for it before */
     bool has_limit;  /* its supervisor holds it to its present time limit */
     bool is_ending;  /* its supervisor was ending it when it heard of the limit */
+    bool is_limit_refused; /* the executor will not give it that limit, as `trouble` says */
+    const char *trouble;
     enum job_state state;
     enum exec_state exec;
 };

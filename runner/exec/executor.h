@@ -46,7 +46,8 @@ struct exec_status {
 /* An attempt of an earlier runnerd's, which is to be found again. Borrowed during the call. */
 struct exec_known {
     const char *token, *project;
-    int64_t job, attempt, created_ms;
+    int64_t job, attempt, created_ms, nodes;
+    int64_t limit_ms, grace_ms; /* as exec_start() would be asked now */
     struct agent_account account;
 };
 
@@ -105,8 +106,8 @@ struct executor_ops {
                   void *arg);
     void (*stop)(struct executor *x, const char *token, const char *why, int64_t grace_ms,
                  exec_done_fn *done, void *arg);
-    /* Another limit of the attempt's run time. -EALREADY in the answer: it is ending already. What
-     * it is held to is what poll says. */
+    /* Another limit of the attempt's run time. -EALREADY in the answer: it is ending already;
+     * -EPERM: what runs it refuses that for good. What it is held to is what poll says. */
     void (*limit)(struct executor *x, const char *token, int64_t limit_ms, exec_done_fn *done,
                   void *arg);
     /* Removes all traces of an attempt that is over; -EBUSY in the answer: ask again. */

@@ -149,7 +149,7 @@ static void put_times(struct writer *w, const struct slurm_submit *s)
     if (w->r == 0)
         put(w, "--time=%lld", (long long)slurm_minutes(s->limit_ms + s->grace_ms));
     if (grace_s > 0)
-        put(w, "--signal=B:TERM@%lld", (long long)grace_s);
+        put(w, "--signal=%sTERM@%lld", s->nodes > 1 ? "" : "B:", (long long)grace_s);
 }
 
 static void put_size(struct writer *w, const struct slurm_submit *s)
@@ -217,10 +217,12 @@ int slurm_argv_scancel(struct slurm_argv *out, const struct slurm_target *t, boo
     put(&w, "scancel");
     put_name(&w, "clusters", t->cluster);
     put_job_name(&w, t->name);
-    if (is_notice) {
+    if (is_notice)
         put(&w, "--signal=TERM");
+    if (is_notice && !t->is_spread)
         put(&w, "--batch");
-    }
+    if (t->is_waiting)
+        put(&w, "--state=PENDING");
     check_id(&w, t->id);
     put(&w, "%lld", (long long)t->id);
     return finish(&w, out);

@@ -50,7 +50,8 @@ struct slurm_submit {
     int64_t cpus, memory_bytes; /* per node; 0: the partition's default */
     int64_t limit_ms;      /* run time that remains. Slurm counts minutes: --time is limit and
                                  * grace, rounded up, so the limit itself is ours to keep */
-    int64_t grace_ms;      /* SIGTERM reaches the batch script so long before the end */
+    int64_t grace_ms;      /* SIGTERM comes so long before the end: on one node to the batch
+                            * script, on several to what it launched */
     bool by_gpus_per_node; /* --gpus-per-node instead of --gres */
 };
 int slurm_argv_sbatch(struct slurm_argv *out, const struct slurm_submit *s, struct err *e);
@@ -60,11 +61,14 @@ int slurm_argv_sbatch(struct slurm_argv *out, const struct slurm_submit *s, stru
 struct slurm_target {
     int64_t id;
     const char *cluster, *name;
+    bool is_spread;  /* on several nodes: its batch process is only the launcher */
+    bool is_waiting; /* it is cancelled only if it has not begun */
 };
 
-/* Ends the job. With `is_notice`: sends SIGTERM to its batch script and to nothing else; only
- * of a job that runs (scancel waits for one that is pending). That status is 0 says little: a
- * job that is gone gives it too. */
+/* Ends the job. With `is_notice`: sends SIGTERM to its batch script and to nothing else, or,
+ * where it is spread, to what the launcher runs and not to the launcher; only of a job that
+ * runs (scancel waits for one that is pending). That status is 0 says little: a job that is
+ * gone gives it too. */
 int slurm_argv_scancel(struct slurm_argv *out, const struct slurm_target *t, bool is_notice,
                        struct err *e);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Questions to Slurm as runnerd's own account: one squeue, then one sacct if it is needed; and the
- * nodes. Rows go to whoever asked; the words stay below. Loop thread only. */
+/* Questions to Slurm as runnerd's own account: one squeue, then one sacct if it is needed; and
+ * the nodes. Rows go to whoever asked; the words stay below. Loop thread only. */
 #ifndef FF_EXEC_SLURM_LOOK_H
 #define FF_EXEC_SLURM_LOOK_H
 
@@ -9,8 +9,8 @@
 
 struct slurm_look;
 
-/* 0: squeue and, where it was needed, sacct have answered in full, and every row was seen by its
- * entry. Otherwise some were. */
+/* 0: squeue and, where it was needed, sacct have answered in full, and every row was seen by
+ * its entry. Otherwise some were. */
 typedef void slurm_looked_fn(int status, int64_t began_ms, const struct err *why, void *arg);
 
 /* Borrows all. `done` runs once, from the loop, never inside the start; not after the cancel. */

@@ -62,7 +62,6 @@ struct slurm_entry *slurm_table_add(struct slurm_table *t, const char *token,
     snprintf(e->project, sizeof(e->project), "%s", project);
     e->account = *account;
     e->account.name = e->user;
-    e->attempt.uid = account->uid;
     e->next = *bucket;
     *bucket = e;
     t->count++;

@@ -11,7 +11,9 @@ struct slurm_entry {
     struct slurm_attempt attempt;
     struct agent_account account; /* its name is `user` */
     char user[AGENT_NAME_MAX + 1], project[AGENT_NAME_MAX + 1];
-    bool is_cancelling;
+    int64_t nodes;
+    int64_t kill_at_ms; /* monotonic: cancelled then, if it still runs; 0: it was not stopped */
+    bool is_cancelling; /* scancel is under way */
     int64_t limit_retry_ms; /* Slurm refused another limit: not asked again before */
 };
 

@@ -201,8 +201,24 @@ static int find_sentence(const char *line, size_t len)
     return -1;
 }
 
+/* Without what stands before every complaint of theirs. */
+static void skip_heads(const char **line, size_t *len)
+{
+    static const char *const heads[] = {
+        "sbatch: error: ", "scancel: error: ", "squeue: error: ",
+        "sacct: error: ",  "sinfo: error: ",   "Batch job submission failed: "};
+    for (size_t i = 0; i < COUNT(heads); i++) {
+        size_t n = strlen(heads[i]);
+        if (*len > n && !strncmp(*line, heads[i], n)) {
+            *line += n;
+            *len -= n;
+        }
+    }
+}
+
 static void tell(struct err *why, const char *line, size_t len, const char *remedy)
 {
+    skip_heads(&line, &len);
     char said[240];
     snprintf(said, sizeof(said), "%.*s", (int)(len < sizeof(said) ? len : sizeof(said) - 1),
              line);
@@ -324,6 +340,31 @@ int slurm_tres_gpus(const char *tres, int64_t *out_gpus, char type[SLURM_TYPE_MA
     *out_gpus = all > typed ? all : typed;
     memcpy(type, found, sizeof(found));
     return 0;
+}
+
+const char *slurm_reason_text(const char *reason)
+{
+    static const struct {
+        const char *begin, *text;
+    } reasons[] = {
+        {"Resources", "its nodes are busy"},
+        {"Priority", "other jobs come first"},
+        {"None", "it has not looked at it yet"},
+        {"PartitionDown", "its partition is closed"},
+        {"PartitionInactive", "its partition is closed"},
+        {"PartitionTimeLimit", "it asks for more time than its partition allows"},
+        {"PartitionNodeLimit", "it asks for more nodes than its partition allows"},
+        {"ReqNodeNotAvail", "its nodes are down, drained or reserved"},
+        {"Nodes required for job are DOWN", "its nodes are down, drained or reserved"},
+        {"Reservation", "its nodes are reserved"},
+        {"JobHeld", "an operator or its owner has told Slurm to hold it back"},
+        {"Assoc", "a limit of its account in Slurm is reached"},
+        {"QOS", "a limit of its QOS in Slurm is reached"},
+    };
+    for (size_t i = 0; i < COUNT(reasons); i++)
+        if (!strncmp(reason, reasons[i].begin, strlen(reasons[i].begin)))
+            return reasons[i].text;
+    return *reason ? reason : "it does not say why";
 }
 
 bool slurm_token_read(const char *comment, char out[SLURM_TOKEN_LEN + 1])

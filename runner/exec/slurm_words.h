@@ -90,6 +90,9 @@ int slurm_version_read(const char *text, struct slurm_version *out, struct err *
  * -EINVAL: a count that is no number; the outputs are untouched. */
 int slurm_tres_gpus(const char *tres, int64_t *out_gpus, char type[SLURM_TYPE_MAX + 1]);
 
+/* Why Slurm lets a job wait, for a person: its own word where we have none. */
+const char *slurm_reason_text(const char *reason);
+
 /* Our token in a comment; false (and "") for any other comment. */
 bool slurm_token_read(const char *comment, char out[SLURM_TOKEN_LEN + 1]);
 

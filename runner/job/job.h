@@ -36,6 +36,7 @@ enum job_event {
     EVENT_PLACED,  /* the job and its hold were written */
     EVENT_ATTEMPT, /* an attempt with its launch token was written; the executor is asked next */
     EVENT_NOT_STARTED, /* the executor refused, no user code ran: back to the queue */
+    EVENT_WITHDRAWN,   /* the same, for no fault of the job's: tried again, however often */
     EVENT_STARTED,     /* the attempt's keeper has its processes */
     EVENT_SUSPEND,     /* the ranks were told to save and leave */
     EVENT_SUSPENDED,   /* the attempt ended for the suspension */

@@ -35,55 +35,124 @@ static uint64_t take_gpus(uint64_t busy, int64_t count)
     return taken;
 }
 
-/* The fullest node that still fits the job and is not one of its own already; -1 if there is
- * none. */
-static ptrdiff_t best_node(const struct plan_snapshot *s, const uint64_t *busy,
-                           const struct plan_job *j, const struct plan_decision *d)
+/* The nodes that are up, by what they have free: bit i of a row is set if node i has exactly so
+ * many free GPUs. A job of many nodes finds each of them without going through all. */
+struct room {
+    uint64_t *bits; /* [PLAN_GPUS_MAX + 1][words] */
+    size_t words;
+};
+
+enum { WORD_BITS = 64 };
+
+static void room_flip(struct room *r, int free_count, size_t node)
+{
+    if (free_count >= 0)
+        r->bits[(size_t)free_count * r->words + node / WORD_BITS] ^= UINT64_C(1)
+                                                                     << node % WORD_BITS;
+}
+
+static void room_init(struct room *r, const struct plan_snapshot *s)
+{
+    r->words = (s->node_count + WORD_BITS - 1) / WORD_BITS;
+    r->bits = xnew_array(uint64_t, (PLAN_GPUS_MAX + 1) * r->words);
+    for (size_t i = 0; i < s->node_count; i++)
+        if (s->nodes[i].is_up)
+            room_flip(r, free_gpus(&s->nodes[i], s->nodes[i].busy), i);
+}
+
+/* The first node of one row that suits the job; -1 if there is none. */
+static ptrdiff_t node_of_row(const struct plan_snapshot *s, const uint64_t *row, size_t words,
+                             const struct plan_job *j)
+{
+    for (size_t w = 0; w < words; w++)
+        for (uint64_t left = row[w]; left; left &= left - 1) {
+            size_t i = w * WORD_BITS + (size_t)__builtin_ctzll(left);
+            if (node_suits(&s->nodes[i], j))
+                return (ptrdiff_t)i;
+        }
+    return -1;
+}
+
+/* What has been decided so far. */
+struct making {
+    const struct plan_snapshot *snapshot;
+    uint64_t *busy; /* by node */
+    struct room room;
+    struct shape *shapes; /* those met so far */
+    size_t shape_count;
+    struct cap_book *book;
+    const struct plan_job *blocker; /* the first that does not fit; NULL: none yet */
+    size_t ahead;                   /* of the next in line: the blocker and those behind it */
+};
+
+/* The fullest node that still fits the job; -1 if there is none. */
+static ptrdiff_t best_node(const struct making *m, const struct plan_job *j)
 {
     ptrdiff_t best = -1;
-    for (size_t i = 0; i < s->node_count; i++) {
-        int left = free_gpus(&s->nodes[i], busy[i]);
-        bool is_used = false;
-        for (size_t k = 0; k < d->slot_count; k++)
-            is_used = is_used || d->slots[k].node == i;
-        if (is_used || !node_suits(&s->nodes[i], j) || left < j->gpus_per_node)
-            continue;
-        if (best < 0 || left < free_gpus(&s->nodes[best], busy[best]))
-            best = (ptrdiff_t)i;
-    }
+    for (int64_t f = j->gpus_per_node; best < 0 && f <= PLAN_GPUS_MAX; f++)
+        best = node_of_row(m->snapshot, &m->room.bits[(size_t)f * m->room.words], m->room.words,
+                           j);
     return best;
 }
 
-/* Gives the job all its nodes or none. */
-static bool place(const struct plan_snapshot *s, uint64_t *busy, const struct plan_job *j,
-                  struct plan_decision *d)
+static void flip(struct making *m, size_t node)
 {
-    d->slots = xnew_array(struct plan_slot, (size_t)j->nodes);
-    d->slot_count = 0;
-    while (d->slot_count < (size_t)j->nodes) {
-        ptrdiff_t n = best_node(s, busy, j, d);
-        if (n < 0)
-            break;
-        d->slots[d->slot_count++] =
-            (struct plan_slot){(size_t)n, take_gpus(busy[n], j->gpus_per_node)};
+    room_flip(&m->room, free_gpus(&m->snapshot->nodes[node], m->busy[node]), node);
+}
+
+/* Gives the job all its nodes or none. A node that it takes leaves the room until it is known
+ * which. */
+static bool place(struct making *m, const struct plan_job *j, struct plan_decision *d)
+{
+    size_t wanted = (size_t)j->nodes, count = 0;
+    AUTO(cleanup_free) struct plan_slot *slots = xnew_array(struct plan_slot, wanted);
+    for (ptrdiff_t n; count < wanted && (n = best_node(m, j)) >= 0; count++) {
+        slots[count] = (struct plan_slot){(size_t)n, take_gpus(m->busy[n], j->gpus_per_node)};
+        flip(m, (size_t)n);
     }
-    if (d->slot_count < (size_t)j->nodes) {
-        free(d->slots);
-        d->slots = NULL;
-        d->slot_count = 0;
+    for (size_t k = 0; k < count; k++) {
+        if (count == wanted)
+            m->busy[slots[k].node] |= slots[k].gpus;
+        flip(m, slots[k].node);
+    }
+    if (count < wanted)
         return false;
-    }
-    for (size_t k = 0; k < d->slot_count; k++)
-        busy[d->slots[k].node] |= d->slots[k].gpus;
+    d->slots = TAKE(slots);
+    d->slot_count = count;
     return true;
 }
 
-bool plan_can_ever_fit(const struct plan_snapshot *s, const struct plan_job *j)
+/* On how many nodes jobs of one shape could run if all were idle. Waiting jobs are many, shapes are
+ * few. */
+struct shape {
+    const char *gpu_type;
+    int64_t gpus_per_node, nodes;
+};
+
+static int64_t count_suiting(const struct plan_snapshot *s, const struct plan_job *j)
 {
     int64_t suiting = 0;
     for (size_t i = 0; i < s->node_count; i++)
         suiting += node_suits(&s->nodes[i], j);
-    return suiting >= j->nodes;
+    return suiting;
+}
+
+static bool can_ever_fit(struct making *m, const struct plan_job *j)
+{
+    for (size_t i = 0; i < m->shape_count; i++) {
+        const struct shape *known = &m->shapes[i];
+        if (known->gpus_per_node == j->gpus_per_node && !strcmp(known->gpu_type, j->gpu_type))
+            return known->nodes >= j->nodes;
+    }
+    struct shape new = {j->gpu_type, j->gpus_per_node, count_suiting(m->snapshot, j)};
+    m->shapes = xgrow(m->shapes, m->shape_count + 1, sizeof(*m->shapes));
+    m->shapes[m->shape_count++] = new;
+    return new.nodes >= j->nodes;
+}
+
+bool plan_can_ever_fit(const struct plan_snapshot *s, const struct plan_job *j)
+{
+    return count_suiting(s, j) >= j->nodes;
 }
 
 static void say_why(const struct plan_snapshot *s, const uint64_t *busy,
@@ -96,17 +165,11 @@ static void say_why(const struct plan_snapshot *s, const uint64_t *busy,
         free_count += free_gpus(&s->nodes[i], busy[i]);
         all += s->nodes[i].gpus;
     }
-    if (!plan_can_ever_fit(s, j))
-        snprintf(
-            reason, PLAN_REASON_MAX,
-            "waits for nodes: it needs %lld with %lld GPUs (%s) each, and so many are not up",
-            (long long)j->nodes, (long long)j->gpus_per_node, j->gpu_type);
-    else
-        snprintf(reason, PLAN_REASON_MAX,
-                 "next in line: waits for %lld GPUs on %lld node%s; %lld "
-                 "of %lld are free",
-                 (long long)(j->nodes * j->gpus_per_node), (long long)j->nodes,
-                 j->nodes == 1 ? "" : "s", (long long)free_count, (long long)all);
+    snprintf(reason, PLAN_REASON_MAX,
+             "next in line: waits for %lld GPUs on %lld node%s; %lld "
+             "of %lld are free",
+             (long long)(j->nodes * j->gpus_per_node), (long long)j->nodes,
+             j->nodes == 1 ? "" : "s", (long long)free_count, (long long)all);
 }
 
 struct order {
@@ -141,15 +204,6 @@ static struct cap_book *count_uses(const struct plan_snapshot *s)
     return book;
 }
 
-/* What has been decided so far. */
-struct making {
-    const struct plan_snapshot *snapshot;
-    uint64_t *busy; /* by node */
-    struct cap_book *book;
-    const struct plan_job *blocker; /* the first that does not fit; NULL: none yet */
-    size_t ahead;                   /* of the next in line: the blocker and those behind it */
-};
-
 static void decide(struct making *m, const struct plan_job *j, struct plan_decision *d)
 {
     int64_t gpus = j->nodes * j->gpus_per_node;
@@ -162,16 +216,21 @@ static void decide(struct making *m, const struct plan_job *j, struct plan_decis
         m->ahead++;
         return;
     }
-    d->is_start = place(m->snapshot, m->busy, j, d);
+    if (!can_ever_fit(m, j)) { /* what can never start holds nobody up */
+        snprintf(
+            d->reason, sizeof(d->reason),
+            "waits for nodes: it needs %lld with %lld GPUs (%s) each, and so many are not up",
+            (long long)j->nodes, (long long)j->gpus_per_node, j->gpu_type);
+        return;
+    }
+    d->is_start = place(m, j, d);
     if (d->is_start) {
         cap_count(m->book, &j->owner, gpus);
         return;
     }
     say_why(m->snapshot, m->busy, j, d->reason);
-    if (plan_can_ever_fit(m->snapshot, j)) { /* what can never start holds nobody up */
-        m->blocker = j;
-        m->ahead = 1;
-    }
+    m->blocker = j;
+    m->ahead = 1;
 }
 
 void plan_make(const struct plan_snapshot *s, struct plan *out)
@@ -179,6 +238,7 @@ void plan_make(const struct plan_snapshot *s, struct plan *out)
     AUTO(cleanup_free) struct order *queue = queue_order(s);
     AUTO(cleanup_free) uint64_t *busy = xnew_array(uint64_t, s->node_count);
     struct making m = {.snapshot = s, .busy = busy, .book = count_uses(s)};
+    room_init(&m.room, s);
     for (size_t i = 0; i < s->node_count; i++)
         busy[i] = s->nodes[i].busy;
     out->decisions = xnew_array(struct plan_decision, s->job_count);
@@ -187,6 +247,8 @@ void plan_make(const struct plan_snapshot *s, struct plan *out)
         out->decisions[i].job = queue[i].index;
         decide(&m, &s->jobs[queue[i].index], &out->decisions[i]);
     }
+    free(m.room.bits);
+    free(m.shapes);
     cap_book_free(m.book);
 }
 

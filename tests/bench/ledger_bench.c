@@ -418,8 +418,8 @@ static int run_all(struct bench *b, struct err *e)
 {
     int r = 0;
     b->all = xnew_array(struct client, (size_t)b->clients);
-    b->placing = work_line_new(run_holds);
-    b->settling = work_line_new(run_settles);
+    b->placing = work_line_new(run_holds, PLACE_AT_ONCE);
+    b->settling = work_line_new(run_settles, 1);
     pthread_barrier_init(&b->warm, NULL, (unsigned)b->clients);
     pthread_barrier_init(&b->step, NULL, (unsigned)b->clients + 1);
     for (int64_t i = 0; i < b->clients; i++) {

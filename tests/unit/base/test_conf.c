@@ -33,15 +33,22 @@ static const struct conf_key keys[] = {
     {"hosts", CONF_LIST, offsetof(struct demo, hosts), "", 0, 0, NULL, "names"},
 };
 
-static int read_text(const char *text, struct demo *out, struct err *e)
+static int read_file(const char *text, struct conf **out, struct err *e)
 {
     char path[] = "/tmp/confXXXXXX";
     int fd = mkstemp(path);
-    struct conf *c = NULL;
     assert_true(fd >= 0);
     assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
     close(fd);
-    int r = conf_read(path, &c, e);
+    int r = conf_read(path, out, e);
+    unlink(path);
+    return r;
+}
+
+static int read_text(const char *text, struct demo *out, struct err *e)
+{
+    struct conf *c = NULL;
+    int r = read_file(text, &c, e);
     if (r == 0)
         r = conf_apply(c, "demo", NULL, keys, COUNT(keys), out, e);
     if (r == 0)
@@ -52,7 +59,6 @@ static int read_text(const char *text, struct demo *out, struct err *e)
             assert_string_equal(out->hosts.items[out->hosts.count - 1], "b");
     }
     conf_free(c);
-    unlink(path);
     return r;
 }
 
@@ -102,10 +108,26 @@ static void every_complaint_names_line_key_and_remedy(void **state)
     }
 }
 
+static void a_value_of_another_programs_section_is_shown_as_it_stands(void **state)
+{
+    struct conf *c = NULL;
+    struct err e = {0};
+    (void)state;
+    assert_int_equal(
+        read_file("[demo]\nname = fire\n[agent]\nclients = /usr/bin/a  /usr/bin/b\n", &c, &e),
+        0);
+    assert_string_equal(conf_text(c, "agent", NULL, "clients"), "/usr/bin/a  /usr/bin/b");
+    assert_null(conf_text(c, "agent", NULL, "name"));
+    assert_null(conf_text(c, "agent", "other", "clients"));
+    assert_null(conf_text(c, "portal", NULL, "clients"));
+    conf_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_are_typed_and_defaults_filled_in),
+        cmocka_unit_test(a_value_of_another_programs_section_is_shown_as_it_stands),
         cmocka_unit_test(every_complaint_names_line_key_and_remedy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

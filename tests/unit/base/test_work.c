@@ -227,7 +227,7 @@ static void each_in_a_line_is_run_once_by_itself_or_another(void **state)
     (void)state;
     batch_init(&b, 0);
     b.is_open = true;
-    struct work_line *line = work_line_new(run_line);
+    struct work_line *line = work_line_new(run_line, 1);
     for (int i = 0; i < 8; i++) {
         all[i] = (struct passing){line, &b, 0};
         assert_int_equal(pthread_create(&threads[i], NULL, pass, &all[i]), 0);

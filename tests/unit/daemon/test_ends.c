@@ -125,6 +125,36 @@ static void an_end_that_the_site_wanted_has_its_cause(void **state)
     }
 }
 
+static void an_end_outside_is_ours_if_somebody_had_asked_for_it(void **state)
+{
+    static const struct {
+        enum exec_state exec;
+        bool is_cancelled;
+        const char *wanted_by_site, *cause;
+        enum job_state last;
+    } cases[] = {
+        {EXEC_OVER, false, "", "outside", JOB_CANCELLED},
+        {EXEC_OVER, true, "", "cancelled", JOB_CANCELLED},
+        {EXEC_OVER, true, "maintenance", "maintenance", JOB_CANCELLED},
+        {EXEC_NEVER_RAN, false, "", "outside", JOB_CANCELLED},
+        {EXEC_NEVER_RAN, true, "", "cancelled", JOB_CANCELLED},
+        {EXEC_LOST, true, "", "lost", JOB_LOST},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct live job = job_that_ran(0, 0);
+        struct exec_status exec = {
+            .state = cases[i].exec, .ended_ms = 6000, .exit_code = -1, .cause = "outside"};
+        struct journal_op op = {.kind = JOURNAL_END};
+        job.is_cancelled = cases[i].is_cancelled;
+        strcpy(job.cancel_cause, cases[i].wanted_by_site);
+        ends_attempt(&op, &job, &exec);
+        assert_string_equal(op.cause, cases[i].cause);
+        assert_int_equal(op.last_state, cases[i].last);
+        assert_int_equal(op.at_ms, 6000);
+    }
+}
+
 static void a_job_whose_attempt_has_ended_ends_by_it(void **state)
 {
     struct live job = job_that_ran(1, 5001);
@@ -168,6 +198,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_attempts_end_is_the_executors_or_what_was_seen_last),
         cmocka_unit_test(an_end_that_the_site_wanted_has_its_cause),
+        cmocka_unit_test(an_end_outside_is_ours_if_somebody_had_asked_for_it),
         cmocka_unit_test(a_job_whose_attempt_has_ended_ends_by_it),
         cmocka_unit_test(a_month_is_due_once_it_was_metered_to_its_end),
     };

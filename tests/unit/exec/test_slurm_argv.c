@@ -54,7 +54,7 @@ static void a_submission_says_all_that_was_asked(void **state)
         "--cpus-per-task=8",
         "--mem=1025M",
         "--time=2",
-        "--signal=B:TERM@30",
+        "--signal=TERM@30",
         "--output=/jobs/4711/out.log",
         "--chdir=/jobs/4711",
     };
@@ -193,9 +193,12 @@ static void a_cancel_goes_to_the_job_of_that_name_alone(void **state)
                                        "4711"};
     static const char *const notice[] = {"scancel", "--signal=TERM", "--batch", "4294967293"};
     static const char *const limit[] = {"scontrol", "update", "JobId=4711", "TimeLimit=90"};
-    const struct slurm_target named = {4711, "north", "firefly-4711-2"};
-    const struct slurm_target last = {4294967293, NULL, NULL}, plain = {4711, NULL, NULL};
-    AUTO(slurm_argv_done) struct slurm_argv a = {0}, b = {0}, c = {0};
+    static const char *const spread[] = {"scancel", "--signal=TERM", "4711"};
+    static const char *const waiting[] = {"scancel", "--state=PENDING", "4711"};
+    const struct slurm_target named = {
+        .id = 4711, .cluster = "north", .name = "firefly-4711-2"};
+    const struct slurm_target last = {.id = 4294967293}, plain = {.id = 4711};
+    AUTO(slurm_argv_done) struct slurm_argv a = {0}, b = {0}, c = {0}, d = {0}, e = {0};
     (void)state;
     assert_int_equal(slurm_argv_scancel(&a, &named, false, NULL), 0);
     assert_argv(&a, kill, COUNT(kill));
@@ -203,13 +206,26 @@ static void a_cancel_goes_to_the_job_of_that_name_alone(void **state)
     assert_argv(&b, notice, COUNT(notice));
     assert_int_equal(slurm_argv_limit(&c, &plain, 90, NULL), 0);
     assert_argv(&c, limit, COUNT(limit));
+    assert_int_equal(slurm_argv_scancel(
+                         &d, &(struct slurm_target){.id = 4711, .is_spread = true}, true, NULL),
+                     0);
+    assert_argv(&d, spread, COUNT(spread));
+    assert_int_equal(slurm_argv_scancel(&e,
+                                        &(struct slurm_target){.id = 4711, .is_waiting = true},
+                                        false, NULL),
+                     0);
+    assert_argv(&e, waiting, COUNT(waiting));
 }
 
 static void a_target_that_is_none_is_refused(void **state)
 {
     static const struct slurm_target bad[] = {
-        {0, NULL, NULL},  {-1, NULL, NULL}, {4294967294, NULL, NULL},
-        {1, "a b", NULL}, {1, NULL, "a,b"}, {1, NULL, ""},
+        {.id = 0},
+        {.id = -1},
+        {.id = 4294967294},
+        {.id = 1, .cluster = "a b"},
+        {.id = 1, .name = "a,b"},
+        {.id = 1, .name = ""},
     };
     struct slurm_argv a = {0};
     (void)state;
@@ -217,8 +233,7 @@ static void a_target_that_is_none_is_refused(void **state)
         assert_int_equal(slurm_argv_scancel(&a, &bad[i], false, NULL), -EINVAL);
     for (size_t i = 0; i < 3; i++)
         assert_int_equal(slurm_argv_limit(&a, &bad[i], 1, NULL), -EINVAL);
-    assert_int_equal(slurm_argv_limit(&a, &(struct slurm_target){1, NULL, NULL}, 0, NULL),
-                     -EINVAL);
+    assert_int_equal(slurm_argv_limit(&a, &(struct slurm_target){.id = 1}, 0, NULL), -EINVAL);
 }
 
 static void lists_are_asked_for_with_the_nonce_between_columns(void **state)

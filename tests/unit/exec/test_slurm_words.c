@@ -287,6 +287,28 @@ static void durations_are_days_hours_minutes_seconds(void **state)
     assert_int_equal(slurm_minutes(1), 1);
 }
 
+static void a_reason_to_wait_is_told_in_words(void **state)
+{
+    (void)state;
+    assert_string_equal(slurm_reason_text("Resources"), "its nodes are busy");
+    assert_string_equal(slurm_reason_text("QOSMaxGRESPerUser"),
+                        "a limit of its QOS in Slurm is reached");
+    assert_string_equal(slurm_reason_text("ReqNodeNotAvail, UnavailableNodes:n1"),
+                        "its nodes are down, drained or reserved");
+    assert_string_equal(slurm_reason_text("BurstBufferStageIn"), "BurstBufferStageIn");
+    assert_string_equal(slurm_reason_text(""), "it does not say why");
+}
+
+static void a_sentence_has_no_head(void **state)
+{
+    struct err why;
+    (void)state;
+    slurm_answer_read("sbatch: error: Batch job submission failed: Invalid qos specification\n",
+                      &why);
+    assert_string_equal(why.text,
+                        "Slurm: Invalid qos specification; give the association that QOS");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -299,6 +321,8 @@ int main(void)
         cmocka_unit_test(gpus_are_counted_and_unknown_is_not_none),
         cmocka_unit_test(only_our_comment_has_a_token),
         cmocka_unit_test(durations_are_days_hours_minutes_seconds),
+        cmocka_unit_test(a_reason_to_wait_is_told_in_words),
+        cmocka_unit_test(a_sentence_has_no_head),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,14 +7,14 @@
 
 static void a_job_folds_to_its_last_state(void **state)
 {
-    static const enum job_event done[] = {EVENT_PLACED,    EVENT_ATTEMPT,  EVENT_NOT_STARTED,
-                                          EVENT_ATTEMPT,   EVENT_STARTED,  EVENT_SUSPEND,
-                                          EVENT_SUSPENDED, EVENT_ATTEMPT,  EVENT_STARTED,
-                                          EVENT_ENDED,     EVENT_COMPLETED};
-    static const enum job_state after[] = {JOB_NONE,       JOB_QUEUED,     JOB_STARTING,
-                                           JOB_QUEUED,     JOB_STARTING,   JOB_RUNNING,
-                                           JOB_SUSPENDING, JOB_SUSPENDED,  JOB_STARTING,
-                                           JOB_RUNNING,    JOB_COMPLETING, JOB_COMPLETED};
+    static const enum job_event done[] = {
+        EVENT_PLACED,  EVENT_ATTEMPT, EVENT_NOT_STARTED, EVENT_ATTEMPT,   EVENT_WITHDRAWN,
+        EVENT_ATTEMPT, EVENT_STARTED, EVENT_SUSPEND,     EVENT_SUSPENDED, EVENT_ATTEMPT,
+        EVENT_STARTED, EVENT_ENDED,   EVENT_COMPLETED};
+    static const enum job_state after[] = {
+        JOB_NONE,     JOB_QUEUED,   JOB_STARTING,   JOB_QUEUED,     JOB_STARTING,
+        JOB_QUEUED,   JOB_STARTING, JOB_RUNNING,    JOB_SUSPENDING, JOB_SUSPENDED,
+        JOB_STARTING, JOB_RUNNING,  JOB_COMPLETING, JOB_COMPLETED};
     (void)state;
     for (size_t n = 0; n <= COUNT(done); n++)
         assert_int_equal(job_fold(done, n), after[n]);
