@@ -19,10 +19,11 @@ bool place_is_key(const char *key)
     return strspn(key, "0123456789abcdef") == LEDGER_KEY_LEN && !key[LEDGER_KEY_LEN];
 }
 
-static void refuse_field(struct request *r, const struct cluster *c,
+static void refuse_field(struct request *r, const json_t *asked, const struct cluster *c,
                          const struct spec_fault *fault, struct placed *out)
 {
-    const char *remedy = room_remedy(r->arena, c, fault->field);
+    int64_t number = json_integer_value(json_object_get(asked, fault->field));
+    const char *remedy = room_remedy(r->arena, c, fault->field, number);
     const char *field = arena_dup(r->arena, fault->field);
     const char *detail = arena_dup(r->arena, fault->why.text);
     out->refusal = (struct refusal){"bad-field",
@@ -115,7 +116,7 @@ int place_job(struct worker *w, struct request *r, const json_t *asked, const ch
         return code;
     struct spec_limits limits = cluster_limits(c, w->portal->conf.time_limit_max_ms);
     if (spec_parse(asked, &limits, &s, &fault) < 0) {
-        refuse_field(r, c, &fault, out);
+        refuse_field(r, asked, c, &fault, out);
         return 0;
     }
     if (room_refuses(r->arena, c, s, &out->refusal))

@@ -58,6 +58,20 @@ static int read_size(struct db *db, struct cluster *c, struct err *e)
     return 0;
 }
 
+static int read_shapes(struct db *db, struct cluster *c, struct err *e)
+{
+    AUTO(db_rows_freep) struct db_rows *rows = NULL;
+    int r = db_select(db, SQL_CLUSTER_SHAPES, DB_NO_ARGS, &rows, e);
+    while (r == 0 && c->shape_count < CLUSTER_SHAPES_MAX && (r = db_rows_next(rows, e)) > 0) {
+        struct cluster_shape *n = &c->shapes[c->shape_count++];
+        r = 0;
+        snprintf(n->type, sizeof(n->type), "%s", db_rows_text(rows, 0));
+        n->gpus = db_rows_i64(rows, 1);
+        n->nodes = db_rows_i64(rows, 2);
+    }
+    return r;
+}
+
 static int read_prices(struct db *db, struct cluster *c, struct err *e)
 {
     AUTO(db_rows_freep) struct db_rows *rows = NULL;
@@ -84,6 +98,8 @@ int worker_cluster(struct worker *w, const struct cluster **out, struct err *e)
     struct db *db = worker_db(w, &r, e);
     if (db)
         r = read_size(db, &fresh, e);
+    if (r == 0)
+        r = read_shapes(db, &fresh, e);
     if (r == 0)
         r = read_prices(db, &fresh, e);
     if (r == 0)

@@ -16,11 +16,17 @@
 
 struct portal;
 
-enum { CLUSTER_TYPES_MAX = 32 };
+enum { CLUSTER_TYPES_MAX = 32, CLUSTER_SHAPES_MAX = 64 };
 
 struct gpu_price {
     char type[33];
     int64_t weight_permille;
+};
+
+/* Nodes that are alike. */
+struct cluster_shape {
+    char type[33];
+    int64_t gpus, nodes;
 };
 
 /* As it was at most CLUSTER_FRESH_MS ago. */
@@ -31,6 +37,8 @@ struct cluster {
         gpus; /* of all nodes that are not down; 0, 0, 0: none has told yet */
     struct gpu_price prices[CLUSTER_TYPES_MAX];
     size_t price_count;
+    struct cluster_shape shapes[CLUSTER_SHAPES_MAX]; /* the largest first; with GPUs alone */
+    size_t shape_count;
 };
 
 struct worker {

@@ -11,6 +11,7 @@
 #include "portal/portal.h"
 #include "portal/runner_link.h"
 #include "portal/session.h"
+#include "runner/base/fault_point.h"
 #include "runner/base/jget.h"
 #include "runner/base/parse.h"
 
@@ -190,10 +191,13 @@ int api_load_cancel(void *local, struct request *r)
         return err_set(&r->err, -EEXIST, "The job is over: %s.",
                        job_state_name(found.job->state));
     int64_t id = found.job->id;
-    return db_exec(w->db, SQL_REQUEST_ASK,
+    FP("cancel.asking");
+    code = db_exec(w->db, SQL_REQUEST_ASK,
                    DB_ARGS(DB_STR("cancel"), DB_I64(id), DB_STR(access_actor(r)),
                            DB_STR("asked for by the API"), DB_I64(id), DB_STR("cancel")),
                    NULL, &r->err);
+    FP("cancel.answered");
+    return code;
 }
 
 void api_show_cancelled(struct request *r, int status)

@@ -4,7 +4,8 @@ serves.
 
 What happens is told in plain words; with --once it ends afterwards, and the last line is JSON
 for a program that called it. Everything it shows comes from the site itself: the web form, the
-log's stream, the job's files, the command `quota`."""
+log's stream, the job's files, the command `quota`. With --slurm the jobs go through a real Slurm
+that is started for it, one of them to two nodes."""
 import argparse
 import hashlib
 import json
@@ -18,11 +19,12 @@ import time
 from . import people
 from .layout import ROOT, StackError
 from .session import Refused
+from .slurm import SlurmError
 from .stack import Stack
 
 WISHED_PORT = 8443
-EXAMPLE = pathlib.Path(__file__).resolve().parent / "example/train.py"
-GPUS, TIME_LIMIT = 2, "10m"
+EXAMPLES = pathlib.Path(__file__).resolve().parent / "example"
+GPUS, NODES, TIME_LIMIT = 2, 2, "10m"
 
 
 class Say:
@@ -47,10 +49,11 @@ class Say:
 say = Say()
 
 
-def default_state():
-    """One for each clone, so that two clones do not meet. As root not below /root, which is
-    closed to the users that the daemons run as."""
+def default_state(executor="local"):
+    """One for each clone, so that two clones do not meet, and one for each executor. As root not
+    below /root, which is closed to the users that the daemons run as."""
     clone = f"demo-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"
+    clone += "" if executor == "local" else f"-{executor}"
     if os.geteuid() == 0:
         return pathlib.Path("/var/lib/firefly") / clone
     home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
@@ -64,11 +67,16 @@ def arguments():
     parser.add_argument("--once", action="store_true",
                         help="end after the job; the last line is JSON")
     parser.add_argument("--reset", action="store_true", help="forget what earlier runs left")
-    parser.add_argument("--state", type=pathlib.Path, default=default_state(), metavar="DIR",
-                        help="where everything is kept (%(default)s)")
+    parser.add_argument("--slurm", action="store_const", dest="executor", const="slurm",
+                        default="local", help="run the jobs on a Slurm of its own: four nodes "
+                        "with eight declared GPUs each, all on this machine")
+    parser.add_argument("--state", type=pathlib.Path, metavar="DIR",
+                        help=f"where everything is kept ({default_state()})")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release",
                         help=argparse.SUPPRESS)
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.state = options.state or default_state(options.executor)
+    return options
 
 
 def remove_state(folder):
@@ -100,23 +108,34 @@ def show_log(session, job):
         say.detail(f"| {rest}")
 
 
-def run_job(site, who):
-    """Submits the example as a browser would, and shows it. Returns the finished job."""
-    session = site.session(who.login, who.university)
-    project = who.leads[0]
-    say.step(f"{who.name} logs in at {site.url} and submits a job in the web form")
-    job = session.submit(project=project, name="train a small language model",
-                         gpus_per_node=GPUS, gpu_type=site.gpu_type, time_limit=TIME_LIMIT,
-                         script=EXAMPLE.read_text())
+def run_job(site, session, example, **fields):
+    """Submits an example as a browser would, and shows it. Returns the finished job."""
+    fields = {"gpu_type": site.gpu_type, "time_limit": TIME_LIMIT, **fields}
+    job = session.submit(script=(EXAMPLES / example).read_text(), **fields)
     placed = session.job(job)
-    say.detail(f"job {job}: {GPUS} GPUs for at most {TIME_LIMIT} in project {project}; holds "
-               f"{hours(placed['hold_gpums'])} GPU-hours. {site.url}/jobs/{job}")
+    nodes = f" on each of {placed['nodes']} nodes" if placed["nodes"] > 1 else ""
+    say.detail(f"job {job}: {placed['gpus_per_node']} GPUs{nodes} for at most {TIME_LIMIT} in "
+               f"project {fields['project']}; holds {hours(placed['hold_gpums'])} GPU-hours. "
+               f"{site.url}/jobs/{job}")
     say.step("Its log, as it runs")
     show_log(session, job)
     done = session.wait_job(job)
     say.step(f"The job is {done['state']}")
-    if done["state"] == "completed":
-        show_result(session, job)
+    return done
+
+
+def run_jobs(site, who):
+    """The training, and past one machine a job on several nodes. Returns the finished jobs."""
+    session, project = site.session(who.login, who.university), who.leads[0]
+    say.step(f"{who.name} logs in at {site.url} and submits a job in the web form")
+    done = [run_job(site, session, "train.py", project=project, gpus_per_node=GPUS,
+                    name="train a small language model")]
+    if done[0]["state"] == "completed":
+        show_result(session, done[0]["id"])
+    if site.slurm:
+        say.step(f"And one whose processes are on {NODES} nodes")
+        done.append(run_job(site, session, "together.py", project=project, gpus_per_node=GPUS,
+                            name="pi, together", kind="distributed", nodes=NODES))
     return done
 
 
@@ -132,12 +151,13 @@ def hours(gpums):
     return f"{gpums / 3600000:.4f}"
 
 
-def show_books(site, done):
+def show_books(site, jobs):
     """The charge and the month's report; True if the books hold."""
     say.step("What it cost")
-    charged, held = done["charged_gpums"], done["hold_gpums"]
-    say.detail(f"charged {charged} GPU-milliseconds, that is {hours(charged)} GPU-hours of the "
-               f"{hours(held)} held; the rest is free again")
+    for done in jobs:
+        charged, held = done["charged_gpums"], done["hold_gpums"]
+        say.detail(f"charged {charged} GPU-milliseconds, that is {hours(charged)} GPU-hours of "
+                   f"the {hours(held)} held; the rest is free again")
     say.step("The month's report: quota report month")
     say.detail(site.quota("report", "month").stdout)
     verified = site.quota("verify", is_checked=False)
@@ -167,23 +187,39 @@ def serve(site):
         say.step("Ending everything")
 
 
+def tell_servers(site):
+    servers = "MariaDB and slapd of its own"
+    if site.slurm:
+        servers = (f"MariaDB, slapd and a Slurm of its own with {len(site.slurm.nodes)} nodes of "
+                   f"{site.gpus} declared {site.gpu_type}")
+    say.detail(f"running: {servers}, runner-agent, runnerd, portald")
+
+
+def summary_of(jobs, holds, begin):
+    """The first job, and how many nodes the largest had."""
+    done = jobs[0]
+    summary = {"job": done["id"], "state": done["state"],
+               "charged_gpums": done["charged_gpums"], "verify": "ok" if holds else "failed",
+               "executor": done["executor"], "seconds": round(time.monotonic() - begin, 1)}
+    if len(jobs) > 1:
+        summary["nodes"] = max((j["nodes"] for j in jobs if j["state"] == "completed"), default=0)
+    return summary
+
+
 def run(options, begin):
     if options.reset:
         remove_state(options.state)
     is_new = not options.state.exists()
     say.step(f"{'Making' if is_new else 'Going on with'} the site in {options.state}")
-    site = Stack(options.state, options.build, port=WISHED_PORT,
+    site = Stack(options.state, options.build, port=WISHED_PORT, executor=options.executor,
                  template=options.build / "mariadb-template")
     with site:
-        say.detail("running: MariaDB and slapd of its own, runner-agent, runnerd, portald")
+        tell_servers(site)
         tell_identities(site)
-        done = run_job(site, people.PEOPLE[0])
-        holds = show_books(site, done)
-        is_good = done["state"] == "completed" and holds
-        summary = {"job": done["id"], "state": done["state"],
-                   "charged_gpums": done["charged_gpums"],
-                   "verify": "ok" if holds else "failed", "executor": done["executor"],
-                   "seconds": round(time.monotonic() - begin, 1)}
+        jobs = run_jobs(site, people.PEOPLE[0])
+        holds = show_books(site, jobs)
+        is_good = all(done["state"] == "completed" for done in jobs) and holds
+        summary = summary_of(jobs, holds, begin)
         if not options.once:
             serve(site)
     if options.once:
@@ -204,7 +240,7 @@ def main():
     signal.signal(signal.SIGTERM, stop_in_order)
     try:
         sys.exit(run(arguments(), begin))
-    except (StackError, Refused, AssertionError) as e:
+    except (StackError, SlurmError, Refused, AssertionError) as e:
         say.warn(f"portal/demo: {e}")
         sys.exit(1)
     except KeyboardInterrupt:

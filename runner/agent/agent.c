@@ -16,6 +16,7 @@
 #include "runner/agent/account.h"
 #include "runner/agent/epoch.h"
 #include "runner/agent/launch.h"
+#include "runner/base/fault_point.h"
 #include "runner/base/log.h"
 #include "runner/base/now.h"
 #include "runner/base/xnew.h"
@@ -125,6 +126,7 @@ static bool is_used(struct agent *a, struct server_call *call, const char *token
 static void on_launched(int status, const struct err *why, void *arg)
 {
     struct pending *p = arg;
+    FP("agent.started");
     if (status < 0)
         log_warning("%s: not started: %s", p->token[0] ? p->token : "files", why->text);
     pending_finish(p, status, why, NULL);
@@ -139,6 +141,7 @@ static int on_start(struct agent *a, struct server_call *call, struct err *e)
     if (r < 0 || is_used(a, call, ask->token))
         return r;
     AUTO(cleanup_close) int spec = server_take_fd(call);
+    FP("agent.start");
     struct pending *p = pending_new(a, call, ask->token);
     p->is_launching = true;
     p->launch = launch_start(a->loop, &a->place, ask, spec, on_launched, p);
@@ -252,6 +255,7 @@ static int on_keepers(struct agent *a, struct server_call *call, struct err *e)
     snprintf(path, sizeof(path), "/proc/self/fd/%d/%s/control", a->place.spool, ask.token);
     struct pending *p = pending_new(a, call, ask.token);
     p->is_stop = is_stop;
+    FP("agent.stop");
     p->keeper = client_new(a->loop, path);
     client_start(p->keeper, json_deep_copy(server_body(call)), -1, KEEPER_WAIT_MS, on_heard, p);
     return 0;
@@ -297,6 +301,7 @@ static int on_clean(struct agent *a, struct server_call *call, struct err *e)
     if (r == 0 && (entry.state == SPOOL_STARTING || entry.state == SPOOL_RUNNING))
         return err_set(e, -EBUSY, "token %s: its attempt is %s: stop it first", ask.token,
                        spool_state_name(entry.state));
+    FP("agent.clean");
     r = cgroup_remove(&a->place.cgroups, ask.token, CLEAN_WAIT_MS);
     if (r < 0)
         return err_set(e, r, "token %s: its processes are still ending: %s", ask.token,

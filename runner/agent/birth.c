@@ -18,6 +18,7 @@
 
 #include "runner/agent/keeper.h"
 #include "runner/base/child.h"
+#include "runner/base/fault_point.h"
 #include "runner/proto/spool.h"
 
 enum { HIGH_FD = 100 /* above all that are arranged */ };
@@ -124,6 +125,7 @@ static _Noreturn void become_task(const struct birth *b, const struct strings *s
     char byte = 'r';
     close(s->go[1]); /* or its end would never come */
     join(b);
+    FP("birth.task");
     if (setsid() < 0 || identity_limit() < 0)
         birth_fail_errno(b->word, "session and limits");
     int r = private_enter(&b->place->private, &why);
@@ -187,6 +189,7 @@ static _Noreturn void become_keeper(const struct birth *b, const struct strings 
     const struct identity service = {.uid = set->service_uid, .gid = set->service_gid};
     char *const environment[] = {"PATH=/usr/bin:/bin", NULL};
     int entry, lock;
+    FP("birth.keeper");
     int r = identity_become(&service, &why);
     if (r == 0)
         r = spool_make(b->place->spool, b->ask->token, &entry, &lock, &why);
@@ -206,6 +209,7 @@ static _Noreturn void become_keeper(const struct birth *b, const struct strings 
         [KEEPER_OOM - BIRTH_FIRST_FD] = b->cgroup.oom,
     };
     int program = b->place->keeper;
+    FP("birth.entry");
     if (arrange(fds, KEEPER_FDS, &program) == 0)
         run(program, "runner-keeper", environment);
     birth_fail_errno(KEEPER_WORD, "runner-keeper cannot be started");

@@ -50,6 +50,8 @@ static const struct conf_key fake_keys[] = {
      "from the asking until an attempt begins"},
 };
 
+static const char *const slurm_accounts[] = {"site", "projects", NULL};
+
 #define FIELD(name) offsetof(struct exec_slurm_conf, name)
 static const struct conf_key slurm_keys[] = {
     {"programs", CONF_PATH, FIELD(programs), "/usr/bin", 0, 0, NULL,
@@ -59,6 +61,11 @@ static const struct conf_key slurm_keys[] = {
     {"cluster", CONF_TEXT, FIELD(cluster), "", 0, 64, NULL, "the one of slurm.conf if empty"},
     {"partition", CONF_TEXT, FIELD(partition), "", 0, 64, NULL, "Slurm's default if empty"},
     {"account", CONF_TEXT, FIELD(account), "", 0, 64, NULL, "the user's default if empty"},
+    {"accounts", CONF_CHOICE, FIELD(accounts), "site", 0, 0, slurm_accounts,
+     "projects: each project's jobs go to an account of its own, which `quota slurm sync` "
+     "makes; site: all to `account`"},
+    {"account_prefix", CONF_TEXT, FIELD(account_prefix), "", 0, 32, NULL,
+     "before a project's name in the name of its account"},
     {"qos", CONF_TEXT, FIELD(qos), "", 0, 64, NULL, "Slurm's default if empty"},
     {"exclusive", CONF_BOOL, FIELD(is_ours), "no", 0, 0, NULL,
      "yes: nobody else submits to the partition, jobs go to the nodes that Firefly chose"},
@@ -242,6 +249,11 @@ void machine_free(struct machine *m)
 struct executor *machine_executor(const struct machine *m)
 {
     return m->executor;
+}
+
+const struct exec_slurm_conf *machine_slurm(const struct machine *m)
+{
+    return &m->slurm;
 }
 
 const struct exec_node *machine_node(const struct machine *m)

@@ -28,6 +28,10 @@ void machine_free(struct machine *m); /* with the executor */
 
 struct executor *machine_executor(const struct machine *m);
 
+/* The section [slurm], whichever executor runs. */
+struct exec_slurm_conf;
+const struct exec_slurm_conf *machine_slurm(const struct machine *m);
+
 /* This machine, and its GPUs or declared slots. */
 const struct exec_node *machine_node(const struct machine *m);
 const struct agent_gpu *machine_gpus(const struct machine *m);

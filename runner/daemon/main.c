@@ -3,7 +3,9 @@
  * speaks no HTTP; starts nothing without a hold. Configuration → database → supervisor → socket
  * → loop.
  *
- *   runnerd [--config FILE]     (else $FIREFLY_CONFIG, else /etc/firefly/firefly.conf) */
+ *   runnerd [check slurm] [--config FILE]   (else $FIREFLY_CONFIG, else /etc/firefly/firefly.conf)
+ *
+ * With `check slurm` it only says what is to be mended in the site's Slurm; see runner/slurm.md. */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -23,6 +25,7 @@
 #include "runner/base/work.h"
 #include "runner/base/xnew.h"
 #include "runner/daemon/books.h"
+#include "runner/daemon/check.h"
 #include "runner/daemon/machine.h"
 #include "runner/daemon/sample.h"
 #include "runner/daemon/serve.h"
@@ -285,24 +288,43 @@ static void stop(struct runnerd *d)
     conf_free(d->conf);
 }
 
-static const char *config_path(int argc, char **argv)
+/* `*out_check`: `check slurm` was asked for. */
+static const char *config_path(int argc, char **argv, bool *out_check)
 {
+    *out_check = argc >= 3 && !strcmp(argv[1], "check") && !strcmp(argv[2], "slurm");
+    argc -= *out_check ? 2 : 0;
+    argv += *out_check ? 2 : 0;
     if (argc == 3 && !strcmp(argv[1], "--config"))
         return argv[2];
     if (argc != 1) {
-        fprintf(stderr, "usage: runnerd [--config FILE]\n");
+        fprintf(stderr, "usage: runnerd [check slurm] [--config FILE]\n");
         exit(2);
     }
     const char *path = getenv("FIREFLY_CONFIG");
     return path ? path : "/etc/firefly/firefly.conf";
 }
 
+/* Changes nothing, and may run beside a runnerd. */
+static int check(struct runnerd *d)
+{
+    int status = check_slurm(&(struct check_ask){
+        .conf = d->conf,
+        .slurm = machine_slurm(d->machine),
+        .db = &d->db,
+        .is_executor = !strcmp(machine_executors[d->runner.executor], "slurm")});
+    stop(d);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     struct runnerd d = {.lock_fd = -1};
     struct err why = {0};
+    bool is_check;
     log_open("runnerd", LOG_INFO);
-    int r = read_conf(&d, config_path(argc, argv), &why);
+    int r = read_conf(&d, config_path(argc, argv, &is_check), &why);
+    if (r == 0 && is_check)
+        return check(&d);
     if (r == 0)
         r = take_lock(&d, &why);
     if (r == 0) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A table of what slurm.conf must say, walked over what it says; and the few answers that are no
- * list of keys. */
+/* A table of what slurm.conf must say, walked over what it says; and the few answers that are
+ * no list of keys. */
 #include "runner/exec/slurm_config.h"
 
 #include <errno.h>

@@ -64,7 +64,8 @@ struct slurm_wishes {
     const char *account; /* our unix name */
 };
 
-/* Answers to SLURM_ASK_CONFIG, _DATABASE, _PARTITION, _PING: a finding for each thing that matters. */
+/* Answers to SLURM_ASK_CONFIG, _DATABASE, _PARTITIONS, _PING: a finding for each thing that
+ * matters. */
 void slurm_config_check(const struct slurm_config *c, const struct slurm_wishes *w,
                         slurm_finding_fn *say, void *arg);
 void slurm_database_check(const char *text, const struct slurm_wishes *w, slurm_finding_fn *say,

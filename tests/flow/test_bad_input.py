@@ -40,6 +40,7 @@ REFUSED = (
     ("script", "x" * 65537, "Command or script: has 65537 bytes, allowed are 1 to 65536",
      "65537 bytes, at most 65536 are allowed"),
 )
+TOO_MANY = "The largest node has 8 a100: ask for at most 8 per node, or for more nodes."
 NOT_A_PROJECT = ("You have no project of this name.",
                  "Choose one of yours, or ask to join it on the home page.")
 HOSTILE_NAMES = ("<script>alert(1)</script>", "'; DROP TABLE job; --",
@@ -74,7 +75,8 @@ class Jobs(sites.SiteTest):
                 status, said = self.by_api(alice, **{field: value})
                 self.assertEqual((status, said["type"], said["field"], said["detail"]),
                                  (422, "bad-field", field, f"{field}: {by_api}"))
-                self.assertEqual(said["remedy"], "Mend this field and send it again.")
+                self.assertEqual(said["remedy"], TOO_MANY if value in (9999, 10**9) else
+                                 "Mend this field and send it again.")
         self.assertEqual(self.jobs(), before)
 
     def test_a_refused_form_keeps_what_was_typed(self):

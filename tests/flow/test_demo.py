@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The demonstration, as somebody runs it who has just found this: twice, two at once, and ended
-by Ctrl-C. Installing and building, which portal/demo does before, is left out."""
+"""The demonstration, as somebody runs it who has just found this: twice, two at once, on Slurm,
+and ended by Ctrl-C. Installing and building, which portal/demo does before, is left out."""
+import hashlib
 import json
 import os
 import pathlib
@@ -33,14 +34,14 @@ class Demo(unittest.TestCase):
         self.addCleanup(demo.kill)
         return demo
 
-    def once(self, demo):
+    def once(self, demo, executor="local"):
         """What it said, and its last line."""
         said, _ = demo.communicate(timeout=PATIENCE_S)
         self.assertEqual(demo.returncode, 0, said)
         last = json.loads(said.splitlines()[-1])
-        self.assertEqual(set(last), LAST_LINE)
+        self.assertEqual(set(last), LAST_LINE | ({"nodes"} if executor == "slurm" else set()))
         self.assertEqual((last["state"], last["verify"], last["executor"]),
-                         ("completed", "ok", "local"))
+                         ("completed", "ok", executor))
         self.assertGreater(last["charged_gpums"], 0)
         return said, last
 
@@ -70,6 +71,23 @@ class Demo(unittest.TestCase):
         self.assert_nothing_is_left("a")
         self.assertEqual(self.once(self.start("a", "--once"))[1]["job"], 2)
         self.assertEqual(self.once(self.start("b", "--once", "--reset"))[1]["job"], 1)
+
+    def test_on_slurm_one_of_its_jobs_has_two_nodes(self):
+        for number in (1, 3):  # and goes on with its queue and its people
+            said, last = self.once(self.start("s", "--once", "--slurm"), "slurm")
+            self.assertEqual((last["job"], last["nodes"]), (number, 2))
+            for step in ("a Slurm of its own with 4 nodes of 8 declared a100", "epoch 10",
+                         "2 GPUs on each of 2 nodes", "rank 0 of 4 on n1 sees GPUs 0,1",
+                         "rank 3 of 4 on n2 sees GPUs 0,1", "together 3.14159265",
+                         f"books balance: {number + 1} jobs"):
+                self.assertIn(step, said)
+            self.assert_nothing_is_left("s")
+            self.assert_no_group_is_left("firefly-slurm-", self.folder / "s/slurm")
+
+    def assert_no_group_is_left(self, prefix, folder):
+        name = prefix + hashlib.sha256(str(folder).encode()).hexdigest()[:8]
+        for root in cgroup_roots():
+            self.assertFalse((root / name).exists(), f"{root}/{name} is left")
 
     def test_ctrl_c_while_the_job_runs_ends_everything(self):
         self.end_at("epoch  1", 130)

@@ -134,7 +134,12 @@ class Rehearse(Case):
         b = cls.books
         with open(b.conf, "a", encoding="utf-8") as conf:
             conf.write(f"[mail]\nserver = smtp://127.0.0.1:{cls.server.port}\ntls = no\n"
-                       "from = firefly@cloud.example\n")
+                       "from = firefly@cloud.example\n"
+                       f"[slurm]\naccounts = projects\nprograms = {b.folder}\n")
+        fake = b.folder / "sacctmgr"  # a Slurm that knows its own name and no account
+        fake.write_text("#!/bin/sh\ncase \"$*\" in\n*'show cluster'*) echo firefly ;;\n"
+                        "*show*) ;;\n*) exit 1 ;;\nesac\n")
+        fake.chmod(0o755)
         cls.setup = b.folder / "site.json"
         text = b.ok("export").out.replace("Lattice QCD", "Another title")
         cls.setup.write_text(text)
@@ -175,6 +180,7 @@ class Rehearse(Case):
             ("share set", first, "alice@north", "20"), ("share set", first, "bob@north", "none"),
             ("limit set", "everyone", "--gpus", "16"), ("limit clear", "person", "bob@north"),
             ("price set", "a100", "0.5"), ("price set", "h100", "2", "--since", "2099-01-01"),
+            ("slurm sync",),
             ("job cancel", self.waiting), ("job cancel", self.running, "--cause", "maintenance"),
             ("job extend", self.running, "1h"), ("job reconcile", "--apply"),
             ("hold release", self.waiting),
