@@ -15,7 +15,7 @@
 #include "tests/sim/model.h"
 #include "tests/sim/sim.h"
 
-enum { START_MS = 300, LATE_MOST_MS = 3000, BUSY_MOST = 6 };
+enum { START_MS = 300, LATE_MOST_MS = 3000, BUSY_MOST = 10 };
 
 static struct run *find(const struct cluster *c, const char *token)
 {
@@ -187,7 +187,7 @@ static bool refuses(struct cluster *c, struct call *call)
 static void note_busy(const struct cluster *c, const struct call *call)
 {
     struct run *r = find(c, call->token);
-    if (r && call->kind == CALL_STOP)
+    if (r && (call->kind == CALL_STOP || !r->job)) /* a stray is not in the books */
         r->busy = 0;
     else if (r && call->kind == CALL_FORGET && call->answer.status == -EBUSY &&
              ++r->busy > BUSY_MOST)
