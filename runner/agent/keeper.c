@@ -108,12 +108,6 @@ static void on_grace(void *arg)
     kill_group();
 }
 
-static void on_limit(void *arg)
-{
-    struct keeper *k = arg;
-    stop(k, "limit", k->plan.grace_ms);
-}
-
 static bool read_log(struct keeper *k)
 {
     char chunk[CHUNK_BYTES];
@@ -141,10 +135,26 @@ static void reap(const struct keeper *k)
     }
 }
 
+static bool has_task_ended(const struct keeper *k)
+{
+    siginfo_t how = {0};
+    return waitid(P_PID, (id_t)k->record.task, &how, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           how.si_pid;
+}
+
+static void on_limit(void *arg)
+{
+    struct keeper *k = arg;
+    if (!has_task_ended(k))
+        stop(k, "limit", k->plan.grace_ms);
+}
+
 /* Timers stand still while the machine sleeps; this looks at the clock that does not. */
 static void on_tick(void *arg)
 {
     struct keeper *k = arg;
+    if (has_task_ended(k)) /* on_task_end() comes */
+        return;
     reap(k);
     beat(k);
     if (k->kill_at_ms && now_boot_ms() >= k->kill_at_ms)
@@ -228,7 +238,10 @@ static void finish(struct keeper *k, const siginfo_t *how)
     struct spool_entry *s = &k->record;
     struct err why = {{0}};
     bool has_exited = how->si_code == CLD_EXITED;
+    int64_t last_ms = s->run_ms; /* when it was seen alive */
     s->run_ms = run_ms(k);
+    if (s->run_ms > last_ms + 2 * TICK_MS) /* we were stopped, and it ended meanwhile */
+        s->run_ms = last_ms + TICK_MS;
     s->ended_ms = now_ms();
     s->exit_code = has_exited ? how->si_status : -1;
     s->signal = has_exited ? 0 : how->si_status;

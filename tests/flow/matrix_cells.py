@@ -144,8 +144,6 @@ LEFT_OUT = (
      "mariadb"),
     ("claim, exit, requeue × twice", "nobody sends a message there; what runnerd repeats after "
      "an answer was lost is kill-runnerd@store.answered"),
-    ("exit × stop-keeper, its charge", "nobody else sees the end of the job: it is charged until "
-     "its keeper goes on"),
     ("exit, cancel × full-spool, its end", "without room for the record of its end a job is lost"),
     ("submit, claim, requeue × disk full", "they write to the database alone"),
     ("all × slurmctld, slurmdbd", "with a real Slurm: tests/run --long"),

@@ -334,7 +334,7 @@ class Rounds:
         self.pause(AWAY_S)  # for its process to be gone
         self._expect_death(cell, job)
         self.strike(cell)
-        if cell.fault == "stop":  # it ends when the task does and the keeper sees it
+        if cell.fault == "stop" and cell.victim == "task":  # it ends when the task does
             job.end_ms = int(time.time() * 1000)
 
     def settle(self, cell, job):
