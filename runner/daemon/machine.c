@@ -153,6 +153,10 @@ static int check_slurm(const struct machine *m, struct err *e)
         if (paths[i].value[0] != '/')
             return err_set(e, -EINVAL, "[slurm] %s = %s: write its absolute path", paths[i].key,
                            paths[i].value);
+    if (m->slurm.settle_ms <= m->slurm.submit_deadline_ms)
+        return err_set(e, -EINVAL,
+                       "[slurm] settle: must be longer than submit_deadline, or a "
+                       "submission that is still under way could be made again");
     return 0;
 }
 

@@ -277,7 +277,7 @@ static void submit(struct slurm *x, struct slurm_entry *e, const struct exec_ask
         x->asked->answer.is_refused = x->asked->answer.is_fault = true;
         return;
     }
-    e->attempt.phase = SLURM_ASKING;
+    slurm_attempt_begin(&e->attempt);
     e->attempt.limit_ms = ask->limit_ms;
     e->attempt.grace_ms = ask->grace_ms;
     e->nodes = ask->nodes;

@@ -83,6 +83,14 @@ static void see_limit(struct slurm_attempt *a)
         a->limit_ms = a->run.limit_ms;
 }
 
+void slurm_attempt_begin(struct slurm_attempt *a)
+{
+    a->phase = SLURM_ASKING;
+    a->run = (struct slurm_run){0};
+    a->accepted = a->surplus = a->over_ms = a->missed_ms = 0;
+    a->is_withdrawn = a->is_forgotten = false;
+}
+
 void slurm_attempt_see(struct slurm_attempt *a, const struct slurm_seen *seen, bool is_sacct,
                        int64_t now_ms)
 {

@@ -65,6 +65,10 @@ struct slurm_attempt {
     char waited_for[SLURM_REASON_MAX + 1]; /* when it was withdrawn, in Slurm's word */
 };
 
+/* It is submitted, for the first time or again: what was known of an earlier submission, which is
+ * absent, holds no more. A stop stays. */
+void slurm_attempt_begin(struct slurm_attempt *a);
+
 /* Sees a row of this attempt's token, from sacct or from squeue. */
 void slurm_attempt_see(struct slurm_attempt *a, const struct slurm_seen *seen, bool is_sacct,
                        int64_t now_ms);

@@ -15,7 +15,8 @@ enum {
     LATE_MS = 3000 /* runner-task kills at the end of the grace, and Slurm is to notice that */
 };
 
-enum cancel_kind { CANCEL, CANCEL_NOTICE, CANCEL_WAITING };
+enum cancel_kind { CANCEL, CANCEL_NOTICE, CANCEL_WAITING, CANCEL_NAMELESS };
+
 static const char *text_or_null(const char *text)
 {
     return *text ? text : NULL;
@@ -53,7 +54,7 @@ static void cancel(struct slurm *x, struct slurm_entry *e, int64_t id, enum canc
     struct slurm_argv argv;
     struct slurm_target target = {.id = id,
                                   .cluster = text_or_null(x->conf.cluster),
-                                  .name = e->attempt.name,
+                                  .name = kind == CANCEL_NAMELESS ? NULL : e->attempt.name,
                                   .is_spread = e->nodes > 1,
                                   .is_waiting = kind == CANCEL_WAITING};
     struct err why;
@@ -173,8 +174,9 @@ void slurm_tidy(struct slurm *x, struct slurm_entry *e, int64_t now)
     } else if (e->kill_at_ms && now_mono_ms() >= e->kill_at_ms) {
         e->kill_at_ms =
             now_mono_ms() + SLURM_SHORT_MS; /* once more, unless it has ended then */
+        /* its owner may have given it another name; the last look has seen that it is this one */
         if (slurm_attempt_is_running(&e->attempt))
-            cancel(x, e, e->attempt.run.id, CANCEL, NULL);
+            cancel(x, e, e->attempt.run.id, CANCEL_NAMELESS, NULL);
     } else if (!e->attempt.is_stopped && slurm_attempt_is_over_limit(&e->attempt, now)) {
         begin_stop(x, e, "limit", e->attempt.grace_ms, NULL);
     } else if (since && now - since > x->conf.pending_max_ms) {

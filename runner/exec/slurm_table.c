@@ -155,15 +155,23 @@ static bool is_of_its_time(const struct slurm_entry *e, const struct slurm_seen 
     return seen->submit_ms < 0 || seen->submit_ms >= e->attempt.created_ms - SKEW_MS;
 }
 
+static struct slurm_entry *find_id(const struct slurm_table *t, int64_t id)
+{
+    const struct by_id key = {.id = id};
+    const struct by_id *found =
+        t->index_count ? bsearch(&key, t->index, t->index_count, sizeof(*t->index), by_id)
+                       : NULL;
+    return found ? found->entry : NULL;
+}
+
+/* The owner of a job may write what he likes into its comment: once seen it is known by its
+ * number and submit time, and a comment that says nothing to us makes no row somebody else's. */
 struct slurm_entry *slurm_table_match(struct slurm_table *t, const struct slurm_seen *seen)
 {
-    struct slurm_entry *e = seen->token[0] ? slurm_table_find(t, seen->token) : NULL;
-    if (e || seen->token[0])
-        return e && is_own(e, seen) && is_of_its_time(e, seen) ? e : NULL;
-    const struct by_id key = {.id = seen->id};
-    const struct by_id *found =
-        bsearch(&key, t->index, t->index_count, sizeof(*t->index), by_id);
-    return found && is_own(found->entry, seen) && is_of_its_time(found->entry, seen)
-               ? found->entry
-               : NULL;
+    struct slurm_entry *same = find_id(t, seen->id);
+    struct slurm_entry *named = seen->token[0] ? slurm_table_find(t, seen->token) : NULL;
+    bool is_seen = same && same->attempt.run.id == seen->id &&
+                   same->attempt.run.submit_ms == seen->submit_ms;
+    struct slurm_entry *e = is_seen || !named ? same : named;
+    return e && is_own(e, seen) && is_of_its_time(e, seen) ? e : NULL;
 }

@@ -39,8 +39,8 @@ void slurm_table_need(struct slurm_table *t, bool for_sacct, int64_t look_began_
                       struct slurm_need *out);
 void slurm_need_done(struct slurm_need *n);
 
-/* The entry that a row is about: by its token, if the job is the account's own, else by its id;
- * NULL: none of ours. */
+/* The entry that a row is about, if the job is the account's own: the one that was seen with this
+ * number and submit time, else by its token, else by its number; NULL: none of ours. */
 struct slurm_entry *slurm_table_match(struct slurm_table *t, const struct slurm_seen *seen);
 
 #endif

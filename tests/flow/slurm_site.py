@@ -46,7 +46,7 @@ class SlurmTest(sites.SiteTest):
         cls.sessions = []
         names.enter()
         names.append(names.HOSTS, "127.0.0.1 n1 n2 n3 n4\n")
-        keys = {"submit_deadline": "15s", "settle": "10s", **cls.slurm_keys}
+        keys = {"submit_deadline": "12s", "settle": "13s", **cls.slurm_keys}
         cls.options = {"executor": "slurm", "gpus": 4,
                        "options": {"runner": {"grace": "2s"}, "slurm": keys}}
         cls.site = sites.new_site(**cls.options)

@@ -52,7 +52,7 @@ class Portal(sites.SiteTest):
             ("name", "x" * 81, "Name: has 81 characters, allowed are 1 to 80"),
             ("script", "", "Command or script: must be given"),
             ("memory", "64X", 'Memory per node: "64X" is not a size; write it like 512M, 16G or 1T'),
-            ("gpu_type", "abacus", "The site has no GPUs of this type."),
+            ("gpu_type", "abacus", "No node of the cluster has GPUs of the type"),
             ("project", "optics", "You have no project of this name."),
             ("project", "no-such", "You have no project of this name."),
             ("project", "'; DROP TABLE job; --", "Project: "),
