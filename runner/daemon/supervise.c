@@ -102,6 +102,8 @@ static void look(struct supervisor *s)
 static void on_lease(struct supervisor *s, const struct look *l)
 {
     if (l->lease.is_held && s->phase == PHASE_STANDBY) {
+        if (l->epoch)
+            return; /* renewed before all was forgotten: calls of that epoch are under way */
         FP("lease.taken");
         s->epoch = l->lease.epoch;
         s->phase = PHASE_GREETING;
