@@ -11,6 +11,7 @@
 #include "runner/base/log.h"
 #include "runner/base/xnew.h"
 #include "runner/daemon/ends.h"
+#include "runner/daemon/owner.h"
 #include "runner/daemon/step.h"
 #include "runner/daemon/supervisor.h"
 
@@ -25,50 +26,6 @@ enum {
 static void on_written(struct journal_op *op);
 static void launch(struct supervisor *s, struct live *job, const char *spec);
 static void ask_stop(struct supervisor *s, struct live *job);
-
-/* Whose operation it is: found again by number when the answer comes. */
-struct owner {
-    struct owner *next,
-        **from; /* what points to it: the oldest, far behind, is answered first */
-    struct supervisor *s;
-    int64_t generation, job;
-};
-
-static struct owner *owner_new(struct supervisor *s, const struct live *job)
-{
-    struct owner *o = xnew(struct owner);
-    *o = (struct owner){.next = s->owners,
-                        .from = &s->owners,
-                        .s = s,
-                        .generation = s->generation,
-                        .job = job->id};
-    if (o->next)
-        o->next->from = &o->next;
-    s->owners = o;
-    return o;
-}
-
-static void owner_free(struct owner *o)
-{
-    *o->from = o->next;
-    if (o->next)
-        o->next->from = o->from;
-    free(o);
-}
-
-void hands_done(struct supervisor *s)
-{
-    while (s->owners)
-        owner_free(s->owners);
-}
-
-/* The job, unless all was forgotten since; frees the owner. */
-static struct live *owner_done(struct owner *o)
-{
-    struct live *job = o->generation == o->s->generation ? live_find(o->s->jobs, o->job) : NULL;
-    owner_free(o);
-    return job;
-}
 
 static struct journal_op *op_new(struct supervisor *s, struct live *job, enum journal_kind kind,
                                  enum job_event event)
@@ -131,7 +88,7 @@ static int64_t limit_of(const struct live *job)
 
 static void on_launched(const struct exec_answer *answer, void *arg)
 {
-    struct supervisor *s = ((struct owner *)arg)->s;
+    struct supervisor *s = owner_supervisor(arg);
     struct live *job = owner_done(arg);
     FP("launch.answered");
     if (!job)
@@ -151,7 +108,7 @@ static void on_launched(const struct exec_answer *answer, void *arg)
 
 static void on_stopped(const struct exec_answer *answer, void *arg)
 {
-    struct supervisor *s = ((struct owner *)arg)->s;
+    struct supervisor *s = owner_supervisor(arg);
     struct live *job = owner_done(arg);
     FP("stop.answered");
     if (!job)
@@ -167,7 +124,7 @@ static void on_stopped(const struct exec_answer *answer, void *arg)
 
 static void on_limited(const struct exec_answer *answer, void *arg)
 {
-    struct supervisor *s = ((struct owner *)arg)->s;
+    struct supervisor *s = owner_supervisor(arg);
     struct live *job = owner_done(arg);
     FP("limit.answered");
     if (!job)
@@ -185,7 +142,7 @@ static void on_limited(const struct exec_answer *answer, void *arg)
 
 static void on_forgotten(const struct exec_answer *answer, void *arg)
 {
-    struct supervisor *s = ((struct owner *)arg)->s;
+    struct supervisor *s = owner_supervisor(arg);
     struct live *job = owner_done(arg);
     FP("forget.answered");
     if (!job)
@@ -427,7 +384,7 @@ static void go_on(struct supervisor *s, struct live *job, const struct journal_o
 
 static void on_written(struct journal_op *op)
 {
-    struct supervisor *s = ((struct owner *)op->owner)->s;
+    struct supervisor *s = owner_supervisor(op->owner);
     struct live *job = owner_done(op->owner);
     /* whether an attempt was written decides whose the GPUs are: in doubt all is read anew */
     bool is_doubtful = op->status == -EPERM ||

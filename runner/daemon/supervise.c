@@ -12,6 +12,7 @@
 #include "runner/base/log.h"
 #include "runner/base/parse.h"
 #include "runner/base/xnew.h"
+#include "runner/daemon/owner.h"
 #include "runner/daemon/step.h"
 #include "runner/daemon/supervisor.h"
 
@@ -539,7 +540,7 @@ void supervisor_free(struct supervisor *s)
 {
     if (!s)
         return;
-    hands_done(s);
+    owner_free_all(s);
     while (s->orphans)
         orphan_free(s->orphans);
     while (s->dropped)

@@ -32,7 +32,7 @@ struct supervisor {
     struct orphan *orphans, *dropped; /* dropped: waits for an answer alone */
     bool are_orphans_known;           /* the executor has said what else it has */
     struct trouble recover_trouble;
-    struct owner *owners;   /* of the operations under way; hands.c's */
+    struct owner *owners;   /* of the operations under way; see owner.h */
     int64_t last_id;        /* the largest number seen */
     int64_t month_began_ms; /* the month that goes on; books.c says when there is another */
     struct cap_rule *rules; /* GPUs at once, as of the last look */
@@ -78,9 +78,6 @@ void supervisor_start_more(struct supervisor *s);
 /* Writes the attempt for a plan's decision, and launches. */
 void hands_start(struct supervisor *s, struct live *job, const struct plan_snapshot *snapshot,
                  const struct plan_decision *d);
-
-/* Forgets the operations under way, when no answer can come any more. */
-void hands_done(struct supervisor *s);
 
 /* An entry of the executor that no live job has is ended and removed, however long it takes;
  * until then nothing new is started, because nobody knows which GPUs it has. */
