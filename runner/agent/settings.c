@@ -40,7 +40,7 @@ static const struct conf_key keys[] = {
      "absolute paths of the programs that runnerd may have run as a person"},
     {"clients_environment", CONF_LIST, FIELD(clients_environment), "", 0, 0, NULL,
      "NAME=value that they find besides PATH, HOME, LANG, USER and LOGNAME"},
-    {"clients_max", CONF_INT, FIELD(clients_max), "16", 1, 256, NULL,
+    {"clients_max", CONF_INT, FIELD(clients_max), "64", 1, 256, NULL,
      "how many of them at once"},
 };
 

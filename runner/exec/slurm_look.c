@@ -117,12 +117,13 @@ static bool make_ask(struct slurm_look *k, struct slurm_need *need, struct slurm
 {
     slurm_table_need(k->table, k->is_sacct, k->began_ms, need);
     random_hex(k->nonce, NONCE_LEN / 2);
+    int64_t ago_ms = k->began_ms > need->oldest_ms ? k->began_ms - need->oldest_ms : 0;
     bool by_id = !need->is_doubtful && need->count <= SLURM_IDS_MAX;
     *ask = (struct slurm_ask){.nonce = k->nonce,
                               .cluster = text_or_null(k->conf->cluster),
                               .ids = by_id ? need->ids : NULL,
                               .id_count = by_id ? need->count : 0,
-                              .oldest_ago_s = (k->began_ms - need->oldest_ms) / 1000};
+                              .oldest_ago_s = ago_ms / 1000};
     return need->is_any;
 }
 

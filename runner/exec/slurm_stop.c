@@ -40,8 +40,10 @@ static void on_cancelled(struct client_answer *answer, void *arg)
     if (said.status == 0 && reply.exit_code != 0 &&
         slurm_answer_read(reply.err, &said.why) != SLURM_GONE)
         said.status = -EAGAIN;
+    if (e && said.status == 0 && e->cancelling == e->attempt.surplus)
+        e->attempt.surplus = 0;
     if (e)
-        e->is_cancelling = false;
+        e->cancelling = 0;
     if (said.status < 0 && !a->done)
         log_warning("slurm: scancel: %s", said.why.text);
     slurm_asked_finish(a, &said);
@@ -65,7 +67,7 @@ static void cancel(struct slurm *x, struct slurm_entry *e, int64_t id, enum canc
         slurm_answer_asked(a, r, why.text);
         return;
     }
-    e->is_cancelling = true;
+    e->cancelling = id;
     FP("slurm.cancelling");
     slurm_run_client(a, e, &argv, -1, on_cancelled);
 }
@@ -152,7 +154,6 @@ static void cancel_surplus(struct slurm *x, struct slurm_entry *e)
     int64_t id = e->attempt.surplus;
     log_warning("job %lld: Slurm has it twice, or would run it again: %lld is cancelled",
                 (long long)e->attempt.job, (long long)id);
-    e->attempt.surplus = 0;
     cancel(x, e, id, CANCEL, NULL);
 }
 
@@ -167,7 +168,7 @@ static void withdraw(struct slurm *x, struct slurm_entry *e)
 void slurm_tidy(struct slurm *x, struct slurm_entry *e, int64_t now)
 {
     int64_t since = slurm_attempt_waits_since(&e->attempt);
-    if (e->is_cancelling)
+    if (e->cancelling)
         return;
     if (e->attempt.surplus) {
         cancel_surplus(x, e);

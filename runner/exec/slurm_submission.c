@@ -131,7 +131,9 @@ enum slurm_phase slurm_submission_silence(const struct client_answer *answer,
                                         : answer->was_sent;
     out->status = answer->status;
     out->why = answer->why;
-    out->is_refused = answer->is_reply && !is_doubtful && answer->status != -ESTALE;
+    /* ESTALE: another runnerd's word counts now; EBUSY: soon, as many clients run as may */
+    out->is_refused = answer->is_reply && !is_doubtful && answer->status != -ESTALE &&
+                      answer->status != -EBUSY;
     out->is_fault = out->is_refused && (answer->status == -EACCES || answer->status == -EPERM ||
                                         answer->status == -EINVAL);
     return is_doubtful ? SLURM_DOUBTFUL : SLURM_ABSENT;

@@ -13,7 +13,7 @@ struct slurm_entry {
     char user[AGENT_NAME_MAX + 1], project[AGENT_NAME_MAX + 1];
     int64_t nodes;
     int64_t kill_at_ms; /* monotonic: cancelled then, if it still runs; 0: it was not stopped */
-    bool is_cancelling; /* scancel is under way */
+    int64_t cancelling; /* the id that scancel is under way for; 0: none */
     int64_t limit_retry_ms; /* Slurm refused another limit: not asked again before */
 };
 

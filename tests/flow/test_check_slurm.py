@@ -12,7 +12,7 @@ ACCOUNT = "firefly-runner"  # what the site calls the uid of runnerd
 
 
 class Check(slurm_site.SlurmTest):
-    slurm_keys = {"submit_deadline": "30s"}
+    slurm_keys = {"submit_deadline": "30s", "settle": "60s"}
 
     def check(self, *edits):
         """(exit status, {word: lines}) as runnerd's own account; `edits` are (line, line) of the

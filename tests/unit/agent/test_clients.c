@@ -143,7 +143,7 @@ static void their_settings_are_checked(void **state)
         if ((r == 0) != !cases[i].says || (r < 0 && !strstr(why.text, cases[i].says)))
             fail_msg("%s: %d %s", cases[i].line, r, why.text);
         if (r == 0)
-            assert_int_equal(s.clients_max, 16);
+            assert_int_equal(s.clients_max, 64);
     }
 }
 
