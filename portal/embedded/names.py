@@ -24,7 +24,6 @@ PASSWD, GROUP, HOSTS = "/etc/passwd", "/etc/group", "/etc/hosts"
 NSCD = "/run/nscd"
 
 is_inside = False
-added = set()  # names
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,21 +54,28 @@ def enter(accounts=()):
 
 
 def add(accounts):
-    """Who is there already stays, if the uid is the same; one of a site that has ended, and whom
-    another site gave another uid, makes room."""
+    """Who is there already stays, if the uid is the same."""
     if not is_inside:
         raise RuntimeError("names.add() before names.enter() would change the machine's users")
     for a in accounts:
         gid = a.uid if a.gid is None else a.gid
-        if a.name in added and known_uid(a.name) != a.uid:
-            remove(a.name)
         if known_uid(a.name) is None:
-            added.add(a.name)
             append(GROUP, f"{a.name}:x:{gid}:\n")
             append(PASSWD, f"{a.name}:x:{a.uid}:{gid}::{a.home}:/bin/bash\n")
         elif known_uid(a.name) != a.uid:
             raise ValueError(f"the user {a.name} is there with uid {known_uid(a.name)}, not "
                              f"{a.uid}")
+
+
+def remove(accounts):
+    """Those of a site that has ended: the next one may give them other uids."""
+    if not is_inside:
+        raise RuntimeError("names.remove() before names.enter() would change the machine's users")
+    gone = tuple(f"{a.name}:" for a in accounts)
+    for path in (PASSWD, GROUP):
+        lines = read(path).splitlines(keepends=True)
+        with open(path, "w", encoding="utf-8", errors="surrogateescape") as f:  # it is mounted
+            f.writelines(line for line in lines if not line.startswith(gone))
 
 
 def add_hosts(hosts):
@@ -123,14 +129,6 @@ def hide_nscd():
 def read(path):
     with open(path, encoding="utf-8", errors="surrogateescape") as f:
         return f.read()
-
-
-def remove(name):
-    """From the copies, in place: they are mounted."""
-    for path in (PASSWD, GROUP):
-        lines = read(path).splitlines(keepends=True)
-        with open(path, "w", encoding="utf-8", errors="surrogateescape") as f:
-            f.writelines(line for line in lines if not line.startswith(f"{name}:"))
 
 
 def append(path, line):

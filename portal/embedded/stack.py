@@ -39,6 +39,7 @@ class Stack(Layout):
         self.database = Mariadb(self.folder / "db", template, socket=self.database_socket)
         self.directory = None
         self.slurm = None
+        self.named = []  # whom we made known to this program's namespace
         if self.executor == "slurm":
             self.slurm = Slurm(self.folder / "slurm", self.database, gpus=self.gpus,
                                gpu_type=self.gpu_type)
@@ -82,6 +83,9 @@ class Stack(Layout):
         for name in reversed(ORDER):
             complaints += self._end_one(name)
         self._end_jobs()
+        if self.named:
+            names.remove(self.named)
+            self.named = []
         if self._lock:
             self._lock.close()
             self._lock = None
@@ -167,6 +171,7 @@ class Stack(Layout):
             return
         accounts = names.accounts_of(self)
         names.add(accounts)
+        self.named += accounts
         self.slurm.add_user(*[a.name for a in accounts])
 
     # ---- starting
