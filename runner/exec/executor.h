@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* How an attempt is run: one interface, several executors (local: runner-agent on this
- * machine; fake: nothing runs, time passes).
+ * machine; slurm: its commands; fake: nothing runs, time passes).
  *
  * Everything is keyed by the attempt's launch token. exec_start() may be asked again with the
  * same token: an executor never starts it twice. What is true of an attempt is what exec_poll()

@@ -123,7 +123,7 @@ static void greet_finish(struct asked *a, int status, const struct err *why)
     void *arg = a->arg;
     const struct exec_greeting g = {.status = status,
                                     .why = *why,
-                                    .own_uid = a->limit_ms,
+                                    .own_uid = a->own_uid,
                                     .nodes = x->nodes,
                                     .node_count = x->node_count};
     slurm_asked_free(a);
@@ -173,7 +173,7 @@ static void on_hello(struct client_answer *answer, void *arg)
     a->call = NULL;
     if (r == 0)
         r = agent_hello_reply_read(answer->packet.body, &h, &why);
-    a->limit_ms = r == 0 && !h.is_root ? h.uid : -1; /* whose every account becomes */
+    a->own_uid = r == 0 && !h.is_root ? h.uid : -1;
     if (r == 0 && !x->finding && now_mono_ms() >= x->found_ms)
         x->finding = slurm_nodes_start(x->loop, &x->conf, on_nodes, x);
     if (r == 0 && !x->nodes && x->finding && !x->greeting)

@@ -37,6 +37,12 @@ struct slurm_argv {
 };
 void slurm_argv_done(struct slurm_argv *a); /* AUTO(slurm_argv_done) */
 
+/* A setting that is "" leaves the choice to Slurm. */
+static inline const char *slurm_choice(const char *setting)
+{
+    return *setting ? setting : NULL;
+}
+
 /* A job to submit. A text that may be NULL leaves the choice to Slurm. */
 struct slurm_submit {
     const char *token; /* 32 hexadecimal digits; goes along as the comment */

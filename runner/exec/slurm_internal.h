@@ -19,7 +19,8 @@ struct asked {
     struct client_call *call; /* to the agent */
     struct command *command;  /* scontrol */
     char token[EXEC_TOKEN_LEN + 1];
-    int64_t limit_ms;
+    int64_t limit_ms; /* that is asked for */
+    int64_t own_uid;  /* as the agent's greeting said */
     exec_greet_fn *greeted;
     exec_done_fn *done; /* NULL: our own cancel of what must not be */
     void *arg;

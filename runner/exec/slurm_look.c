@@ -107,11 +107,6 @@ static void take(const struct slurm_seen *seen, void *arg)
         slurm_attempt_see(&e->attempt, seen, k->is_sacct, now_ms());
 }
 
-static const char *text_or_null(const char *text)
-{
-    return *text ? text : NULL;
-}
-
 /* False: there is nothing to ask for. */
 static bool make_ask(struct slurm_look *k, struct slurm_need *need, struct slurm_ask *ask)
 {
@@ -120,7 +115,7 @@ static bool make_ask(struct slurm_look *k, struct slurm_need *need, struct slurm
     int64_t ago_ms = k->began_ms > need->oldest_ms ? k->began_ms - need->oldest_ms : 0;
     bool by_id = !need->is_doubtful && need->count <= SLURM_IDS_MAX;
     *ask = (struct slurm_ask){.nonce = k->nonce,
-                              .cluster = text_or_null(k->conf->cluster),
+                              .cluster = slurm_choice(k->conf->cluster),
                               .ids = by_id ? need->ids : NULL,
                               .id_count = by_id ? need->count : 0,
                               .oldest_ago_s = ago_ms / 1000};
@@ -308,7 +303,7 @@ struct slurm_nodes *slurm_nodes_start(struct loop *l, const struct exec_slurm_co
     struct err why;
     *n = (struct slurm_nodes){.conf = conf, .done = done, .arg = arg};
     random_hex(n->nonce, NONCE_LEN / 2);
-    struct slurm_ask what = {.nonce = n->nonce, .cluster = text_or_null(conf->cluster)};
+    struct slurm_ask what = {.nonce = n->nonce, .cluster = slurm_choice(conf->cluster)};
     int r = slurm_argv_sinfo(&argv, &what, &why);
     if (r < 0) { /* the configuration was checked: a name that no command line takes */
         log_error("sinfo: %s", why.text);

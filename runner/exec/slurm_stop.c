@@ -17,11 +17,6 @@ enum {
 
 enum cancel_kind { CANCEL, CANCEL_NOTICE, CANCEL_WAITING, CANCEL_NAMELESS };
 
-static const char *text_or_null(const char *text)
-{
-    return *text ? text : NULL;
-}
-
 /* Slurm's number of it; 0: not known yet. */
 static int64_t id_of(const struct slurm_attempt *at)
 {
@@ -55,7 +50,7 @@ static void cancel(struct slurm *x, struct slurm_entry *e, int64_t id, enum canc
 {
     struct slurm_argv argv;
     struct slurm_target target = {.id = id,
-                                  .cluster = text_or_null(x->conf.cluster),
+                                  .cluster = slurm_choice(x->conf.cluster),
                                   .name = kind == CANCEL_NAMELESS ? NULL : e->attempt.name,
                                   .is_spread = e->nodes > 1,
                                   .is_waiting = kind == CANCEL_WAITING};
@@ -136,7 +131,7 @@ void slurm_limit(struct executor *base, const char *token, int64_t limit_ms, exe
         return;
     }
     struct slurm_target target = {.id = e->attempt.run.id,
-                                  .cluster = text_or_null(x->conf.cluster)};
+                                  .cluster = slurm_choice(x->conf.cluster)};
     if (slurm_argv_limit(&argv, &target, slurm_minutes(limit_ms + e->attempt.grace_ms), &why) <
         0) {
         slurm_answer_later(x, done, arg, -EPERM, why.text);

@@ -16,11 +16,6 @@
 
 enum { NODES_MAX = 64 * 1024, ACCOUNT_MAX = 128 };
 
-static const char *text_or_null(const char *text)
-{
-    return *text ? text : NULL;
-}
-
 /* The second line of the file; NULL: the request is no JSON. Caller frees. */
 static char *request_line(const struct exec_slurm_conf *conf, const struct exec_ask *ask)
 {
@@ -86,12 +81,12 @@ int slurm_submission_argv(const struct exec_slurm_conf *conf, const struct exec_
         out,
         &(struct slurm_submit){.token = ask->token,
                                .name = name,
-                               .cluster = text_or_null(conf->cluster),
-                               .partition = text_or_null(conf->partition),
-                               .account = text_or_null(account),
-                               .qos = text_or_null(conf->qos),
+                               .cluster = slurm_choice(conf->cluster),
+                               .partition = slurm_choice(conf->partition),
+                               .account = slurm_choice(account),
+                               .qos = slurm_choice(conf->qos),
                                .nodelist =
-                                   conf->is_ours ? text_or_null(buf_text(&nodes)) : NULL,
+                                   conf->is_ours ? slurm_choice(buf_text(&nodes)) : NULL,
                                .gpu_type = ask->gpu_type,
                                .output = output,
                                .folder = folder,

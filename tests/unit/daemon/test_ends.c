@@ -117,8 +117,8 @@ static void an_end_that_the_site_wanted_has_its_cause(void **state)
         struct exec_status exec = {
             .state = EXEC_OVER, .started_ms = 5000, .ended_ms = 6000, .run_ms = 1000};
         struct journal_op op = {.kind = JOURNAL_END};
-        strcpy(exec.cause, cases[i].told);
-        strcpy(job.cancel_cause, cases[i].wanted_by_site);
+        snprintf(exec.cause, sizeof(exec.cause), "%s", cases[i].told);
+        snprintf(job.cancel_cause, sizeof(job.cancel_cause), "%s", cases[i].wanted_by_site);
         ends_attempt(&op, &job, &exec);
         assert_string_equal(op.cause, cases[i].cause);
         assert_int_equal(op.last_state, cases[i].last);
@@ -147,7 +147,7 @@ static void an_end_outside_is_ours_if_somebody_had_asked_for_it(void **state)
             .state = cases[i].exec, .ended_ms = 6000, .exit_code = -1, .cause = "outside"};
         struct journal_op op = {.kind = JOURNAL_END};
         job.is_cancelled = cases[i].is_cancelled;
-        strcpy(job.cancel_cause, cases[i].wanted_by_site);
+        snprintf(job.cancel_cause, sizeof(job.cancel_cause), "%s", cases[i].wanted_by_site);
         ends_attempt(&op, &job, &exec);
         assert_string_equal(op.cause, cases[i].cause);
         assert_int_equal(op.last_state, cases[i].last);
@@ -161,7 +161,7 @@ static void a_job_whose_attempt_has_ended_ends_by_it(void **state)
     struct journal_op op = {.kind = JOURNAL_FINISH};
     (void)state;
     job.state = JOB_COMPLETING;
-    strcpy(job.attempt.cause, "natural");
+    snprintf(job.attempt.cause, sizeof(job.attempt.cause), "%s", "natural");
     job.attempt.exit_code = 4;
     ends_job(&op, &job);
     assert_int_equal(op.event, EVENT_FAILED);
