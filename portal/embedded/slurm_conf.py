@@ -101,7 +101,8 @@ def cgroup_conf(slurm):
 
 
 def slurmdbd_conf(slurm):
-    """The database's root has no password; who may come to its socket is decided there."""
+    """The database's root has no password; who may come to its socket is decided there. No
+    CommitDelay: it answers for records that a killed slurmdbd then never had."""
     keys = {
         "AuthType": "auth/munge",
         "AuthInfo": f"socket={slurm.munge_socket}",
@@ -117,6 +118,5 @@ def slurmdbd_conf(slurm):
         "StorageHost": "localhost",
         "StorageUser": "root",
         "StorageLoc": ACCOUNTING_DATABASE,
-        "CommitDelay": 1,
     }
     return text_of(keys)
